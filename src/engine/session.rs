@@ -335,31 +335,19 @@ impl<S: Source, T: Target> Session<S, T> {
 
     /// The outcome of what earlier runs published.
     async fn former(&self, public: &PublicVersions) -> Result<Former, StoreError> {
-        let undone = if public.hashes.is_empty() {
-            HashSet::new()
+        let (pair, store) = (self.pair(), &self.store);
+        let published = store.published(&pair, PublishState::Published).await?;
+        let refused = store.published(&pair, PublishState::Refused).await?;
+        let versions = if public.hashes.is_empty() {
+            HashMap::new()
         } else {
-            self.undone_runs().await?
+            self.published_versions().await?
         };
-        let mut former = Former::default();
-        for publishing in self.store.published(&self.pair()).await? {
-            let one = (publishing.key, publishing.target);
-            let is_undone = undone.contains(&publishing.run);
-            match (publishing.state, publishing.version) {
-                (PublishState::Published, Some(version)) if !is_undone => {
-                    former.versions.insert(one.clone(), version);
-                }
-                (PublishState::Published | PublishState::Withdrawn, _) => {
-                    former.versions.remove(&one);
-                }
-                (PublishState::Open | PublishState::Refused, _) => {}
-            }
-            match publishing.state {
-                PublishState::Published => former.published.insert(one),
-                PublishState::Refused => former.refused.insert(one),
-                PublishState::Open | PublishState::Withdrawn => false,
-            };
-        }
-        Ok(former)
+        Ok(Former {
+            published: published.into_iter().collect(),
+            refused: refused.into_iter().collect(),
+            versions,
+        })
     }
 
     /// Entities whose mapping contradicted that of another one when the state was brought up to date.

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Mutex;
 
-use super::StoreError;
 use super::connection::Connection;
+use super::{Store, StoreError};
 
 /// The connections; in a file there are none.
 #[derive(Default)]
@@ -38,4 +38,18 @@ impl Beside {
             }
         }
     }
+}
+
+/// The connection that is held, or a new one where there is none or where it was lost.
+///
+/// # Errors
+/// [`StoreError`] when the server cannot be reached.
+pub(super) async fn connected<'c>(
+    held: &'c mut Option<Connection>,
+    store: &Store,
+) -> Result<&'c mut Connection, StoreError> {
+    if held.as_ref().is_none_or(Connection::is_lost) {
+        *held = Some(store.opener().open(store.place()).await?);
+    }
+    held.as_mut().ok_or(StoreError::Closed)
 }

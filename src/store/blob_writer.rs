@@ -14,6 +14,7 @@ use tempfile::TempPath;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
+use super::beside::connected;
 use super::connection::{Connection, Opener, query};
 use super::location::beside;
 use super::{Store, StoreError};
@@ -176,17 +177,6 @@ impl Store {
         rewound.await.map_err(|error| failed(&path, error))?;
         Ok(Some(file))
     }
-}
-
-/// The connection for bytes, opened when it is not there or was lost.
-async fn connected<'c>(
-    blobs: &'c mut Option<Connection>,
-    store: &Store,
-) -> Result<&'c mut Connection, StoreError> {
-    if blobs.as_ref().is_none_or(Connection::is_lost) {
-        *blobs = Some(store.opener().open(store.place()).await?);
-    }
-    blobs.as_mut().ok_or(StoreError::Closed)
 }
 
 impl Keeping {

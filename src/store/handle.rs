@@ -444,12 +444,16 @@ impl Store {
         self.shared.readers.publishings(run).await
     }
 
-    /// What runs between these instances published or meant to, the latest last.
+    /// What runs between these instances meant to publish and came to `state`, with its counterpart.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
-    pub async fn published(&self, pair: &Pair) -> Result<Vec<Publishing>, StoreError> {
-        self.shared.readers.published(pair).await
+    pub async fn published(
+        &self,
+        pair: &Pair,
+        state: super::records::PublishState,
+    ) -> Result<Vec<(EntityKey, TargetId)>, StoreError> {
+        self.shared.readers.published(pair, state).await
     }
 
     /// What runs between these instances published, or meant to, of one entity.

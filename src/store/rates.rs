@@ -3,7 +3,8 @@
 //! A row is read and written by one statement each, outside of any transaction, on a connection of its own: so no run waits for the
 //! large transactions of another one, and a process that was stopped in between holds no lock. What is in a row is the pacer's.
 
-use super::connection::{Connection, query};
+use super::beside::connected;
+use super::connection::query;
 use super::{Store, StoreError};
 
 /// How long a row is kept that no run changes. Longer than any run waits for a server.
@@ -38,7 +39,7 @@ impl Store {
     /// [`StoreError`] when the server cannot be reached, and of a state that is on none.
     pub async fn rate_row(&self, key: &RateKey) -> Result<RateRow, StoreError> {
         let mut held = self.beside().rates()?.lock().await;
-        let connection = self.connected(&mut held).await?;
+        let connection = connected(&mut held, self).await?;
         let asked = query(
             "SELECT coalesce(r.version, 0) AS version, coalesce(r.joint, '') AS joint,
                     CAST(floor(extract(epoch FROM clock_timestamp()) * 1000000) AS BIGINT) AS now_us
@@ -73,7 +74,7 @@ impl Store {
         joint: &str,
     ) -> Result<bool, StoreError> {
         let mut held = self.beside().rates()?.lock().await;
-        let connection = self.connected(&mut held).await?;
+        let connection = connected(&mut held, self).await?;
         let now_ms = read.now_us / 1000;
         let written = if read.version == 0 {
             let old = query("DELETE FROM rates WHERE changed_ms < ?").bind(now_ms - KEPT_MS);
@@ -99,21 +100,5 @@ impl Store {
             version => written.bind(version),
         };
         Ok(connection.execute(written).await? > 0)
-    }
-
-    async fn connected<'c>(
-        &self,
-        held: &'c mut Option<Connection>,
-    ) -> Result<&'c mut Connection, StoreError> {
-        let connection = match held.take() {
-            Some(mut connection) => {
-                if connection.is_lost() {
-                    connection.reconnect().await?;
-                }
-                connection
-            }
-            None => self.opener().open(self.place()).await?,
-        };
-        Ok(held.insert(connection))
     }
 }

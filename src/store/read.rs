@@ -243,18 +243,29 @@ impl Readers {
         self.rows(rows, |row| self.publishing(row)).await
     }
 
-    pub(super) async fn published(&self, pair: &Pair) -> Result<Vec<Publishing>, StoreError> {
+    pub(super) async fn published(
+        &self,
+        pair: &Pair,
+        state: PublishState,
+    ) -> Result<Vec<(EntityKey, TargetId)>, StoreError> {
         let rows = query(
-            "SELECT p.* FROM publishings p JOIN runs r ON r.run = p.run
-             WHERE r.source = ? AND r.target = ? ORDER BY r.started_at, r.run",
+            "SELECT DISTINCT p.kind, p.source_id, p.locale, p.target_id
+             FROM publishings p JOIN runs r ON r.run = p.run
+             WHERE r.source = ? AND r.target = ? AND p.state = ?",
         )
         .bind(pair.source.as_str())
-        .bind(pair.target.as_str());
-        self.rows(rows, |row| self.publishing(row)).await
+        .bind(pair.target.as_str())
+        .bind(state.name());
+        self.rows(rows, |row| {
+            let key = self.key(row, self.reader("publishings"))?;
+            Ok((key, TargetId::new(self.column(row, "target_id")?)))
+        })
+        .await
     }
 
     fn publishing(&self, row: Row<'_>) -> Result<Publishing, StoreError> {
         let reader = self.reader("publishings");
+        let (live, version) = reader.live(self.column(row, "live")?)?;
         Ok(Publishing {
             run: RunId(self.column(row, "run")?),
             key: self.key(row, reader)?,
@@ -262,8 +273,8 @@ impl Readers {
             name: self.column(row, "name")?,
             state: reader.word("state", self.column(row, "state")?, PublishState::from_name)?,
             reason: self.column(row, "reason")?,
-            live: reader.live(self.column(row, "live")?)?,
-            version: reader.version(self.column(row, "live")?)?,
+            live,
+            version,
         })
     }
 

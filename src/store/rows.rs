@@ -148,15 +148,11 @@ impl Reader<'_> {
         serde_json::from_str(text).map_err(|_| self.wrong("body", "of a pre-image"))
     }
 
-    pub(super) fn live(self, text: &str) -> Result<FormerLive, StoreError> {
-        serde_json::from_str(text).map_err(|_| self.wrong("live", "of a publication"))
-    }
-
-    /// The hash that stands beside what the public saw, if there is one.
-    pub(super) fn version(self, text: &str) -> Result<Option<ContentHash>, StoreError> {
-        let beside: Beside =
+    /// What the public saw, and the hash of the version that it was to see, where one was noted.
+    pub(super) fn live(self, text: &str) -> Result<(FormerLive, Option<ContentHash>), StoreError> {
+        let column: LiveColumn<FormerLive> =
             serde_json::from_str(text).map_err(|_| self.wrong("live", "of a publication"))?;
-        Ok(beside.version)
+        Ok((column.live, column.version))
     }
 
     pub(super) fn place(self, text: &str) -> Result<AgreedPlace, StoreError> {
@@ -259,28 +255,20 @@ pub(super) fn former_column(prior: &PriorState) -> String {
 }
 
 /// A JSON object.
-/// What the public saw, and beside it the version that it was to see: earlier programs ignore members that they do not know.
 pub(super) fn live_column(publishing: &Publishing) -> String {
-    #[derive(Serialize)]
-    struct Both<'a> {
-        #[serde(flatten)]
-        live: &'a FormerLive,
-        #[serde(flatten)]
-        beside: Beside,
-    }
-    let both = Both {
+    let column = LiveColumn {
         live: &publishing.live,
-        beside: Beside {
-            version: publishing.version,
-        },
+        version: publishing.version,
     };
     // As above.
-    serde_json::to_string(&both).unwrap_or_else(|_| "{}".to_owned())
+    serde_json::to_string(&column).unwrap_or_else(|_| "{}".to_owned())
 }
 
-/// What stands beside what the public saw.
+/// What the public saw, and beside it the version that it was to see: earlier programs ignore members that they do not know.
 #[derive(Serialize, Deserialize)]
-struct Beside {
+struct LiveColumn<L> {
+    #[serde(flatten)]
+    live: L,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     version: Option<ContentHash>,
 }

@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use super::Session;
 use crate::domain::{
-    ContentHash, Entity, EntityKey, Id as _, ItemState, Kind, Locale, RunId, SourceId,
+    ContentHash, Entity, EntityKey, Id as _, ItemState, Kind, Locale, RunId, SourceId, TargetId,
 };
 use crate::event::Event;
 use crate::instance::{ReadRequest, Record, Source, Target};
 use crate::plan::{Mapped, Schema, source_hash};
-use crate::store::{RunRecord, StoreError};
+use crate::store::{PublishState, RunRecord, StoreError};
 
 /// Published versions below newer drafts, by the entity.
 #[derive(Debug, Default)]
@@ -65,10 +65,29 @@ impl<S: Source, T: Target> Session<S, T> {
         }
     }
 
-    /// Runs that were undone: what they published is not what the public sees.
-    pub(super) async fn undone_runs(&self) -> Result<HashSet<RunId>, StoreError> {
+    /// The version of each entity that the public sees, where a run has published it: the last one that did, and was not undone.
+    pub(super) async fn published_versions(
+        &self,
+    ) -> Result<HashMap<(EntityKey, TargetId), ContentHash>, StoreError> {
         let runs = self.store.runs(RUNS).await?;
-        Ok(runs.iter().filter_map(RunRecord::undoes).collect())
+        let undone: HashSet<RunId> = runs.iter().filter_map(RunRecord::undoes).collect();
+        let pair = self.pair();
+        let mut versions = HashMap::new();
+        for record in runs.iter().rev().filter(|record| record.pair == pair) {
+            for publishing in self.store.publishings(&record.run).await? {
+                let one = (publishing.key, publishing.target);
+                match (publishing.state, publishing.version) {
+                    (PublishState::Published, Some(version)) if !undone.contains(&record.run) => {
+                        versions.insert(one, version);
+                    }
+                    (PublishState::Published | PublishState::Withdrawn, _) => {
+                        versions.remove(&one);
+                    }
+                    (PublishState::Open | PublishState::Refused, _) => {}
+                }
+            }
+        }
+        Ok(versions)
     }
 }
 
