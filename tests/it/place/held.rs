@@ -9,6 +9,8 @@ enum Held {
     InConflict,
     /// The target's is read-only.
     ReadOnly,
+    /// The selection of the run leaves it out.
+    LeftOut,
 }
 
 /// Four pages in a new order, of which one is not written: the first run puts the others in order beside it, the second
@@ -23,8 +25,19 @@ async fn settles(held: Held, order: &str, page: &str) -> Result<(), String> {
         }
     })
     .await;
-    if held == Held::ReadOnly {
-        site.setup.read_only = vec![format!("page:{page}")];
+    match held {
+        Held::InConflict => {}
+        Held::ReadOnly => site.setup.read_only = vec![format!("page:{page}")],
+        Held::LeftOut => {
+            let state = site.server.state();
+            let others = ["a", "b", "c", "d"]
+                .into_iter()
+                .filter(|name| *name != page);
+            let others = others.map(|name| id(&state.instances[0], name));
+            site.setup.selection.pages = others.collect();
+            // What is left out differs, and that is no fault.
+            site.setup.looks = false;
+        }
     }
     site.run().await;
     let first = site.order();
@@ -33,8 +46,10 @@ async fn settles(held: Held, order: &str, page: &str) -> Result<(), String> {
     let again = site.writes() - before;
     match held {
         Held::InConflict => site.overwrite().await,
-        Held::ReadOnly => {
+        Held::ReadOnly | Held::LeftOut => {
             site.setup.read_only.clear();
+            site.setup.selection.pages.clear();
+            site.setup.looks = true;
             site.run().await
         }
     };
@@ -73,6 +88,15 @@ async fn a_place_that_was_read_only_is_not_agreed_upon() {
     let mut wrong = Vec::new();
     for (order, page) in [("acdb", "b"), ("cdba", "a"), ("dabc", "d"), ("badc", "a")] {
         wrong.extend(settles(Held::ReadOnly, order, page).await.err());
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn siblings_of_a_page_that_the_selection_leaves_out_are_moved_once() {
+    let mut wrong = Vec::new();
+    for (order, page) in [("acdb", "b"), ("cdba", "a"), ("dabc", "d"), ("badc", "a")] {
+        wrong.extend(settles(Held::LeftOut, order, page).await.err());
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
