@@ -155,7 +155,7 @@ impl OAuth {
     }
 
     /// What is kept under a code of [`OAuth::kept_sign_in_url`] (`POST /oauth/CliPoll`); `None` while there is nothing. The
-    /// server may answer with an error until then, so an error is no end.
+    /// server may answer with an error until then, so an error does not end the wait.
     ///
     /// # Errors
     /// [`RequestError`] when the server cannot be reached at all.

@@ -239,6 +239,24 @@ impl TargetOnlyArgs {
     }
 }
 
+/// Flags of commands that name instances, and set nothing of what is done with them.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct InstancesOnlyArgs {
+    #[command(flatten)]
+    instances: InstanceArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    file: FileArgs,
+}
+
+impl InstancesOnlyArgs {
+    pub(super) fn config(&self) -> Result<Config, Error> {
+        let collected = self.instances.collect(Collected::default());
+        self.file.load(self.output.collect(collected))
+    }
+}
+
 /// What is migrated
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Selection (dependencies are included automatically)")]

@@ -83,11 +83,14 @@ impl Config {
     ) -> Result<(Secret, Option<TokenSource>), ConfigError> {
         let origin = self.described(key).1;
         let source = TokenSource { key, origin, from };
-        let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = printed.get(&source).cloned();
+        let mut tokens = self
+            .read_tokens
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let known = tokens.get(&source).cloned();
         let token = known.map_or_else(|| source.read(Terminal::Shared), Ok);
         let token = token.map_err(|reason| self.no_token(key, reason))?;
-        printed.insert(source.clone(), token.clone());
+        tokens.insert(source.clone(), token.clone());
         Ok((token, Some(source)))
     }
 

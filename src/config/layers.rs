@@ -99,8 +99,8 @@ pub struct Config {
     pub(super) environment: Environment,
     /// The working directory; empty where only the defaults count.
     pub(super) directory: PathBuf,
-    /// What commands have printed, so that each runs once.
-    pub(super) printed: Arc<Mutex<BTreeMap<TokenSource, Secret>>>,
+    /// Tokens of files and commands, so that each is read once.
+    pub(super) read_tokens: Arc<Mutex<BTreeMap<TokenSource, Secret>>>,
     /// The line of each key, counted from 1, by the name of its file.
     pub(super) lines: BTreeMap<(String, String), usize>,
     /// The names of source and target in `[targets]`, where they have been put in the place of the two.
@@ -183,7 +183,7 @@ impl Config {
             layers,
             environment: Environment::default(),
             directory: PathBuf::new(),
-            printed: Arc::default(),
+            read_tokens: Arc::default(),
             lines: BTreeMap::new(),
             names: Names::default(),
             folder: None,

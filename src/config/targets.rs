@@ -217,7 +217,7 @@ impl Config {
         Self {
             environment: self.environment.clone(),
             directory: self.directory.clone(),
-            printed: self.printed.clone(),
+            read_tokens: self.read_tokens.clone(),
             lines,
             names,
             folder: self.folder.clone().filter(|_| side.guid != SOURCE.guid),

@@ -60,6 +60,12 @@ impl Bed {
         .await
     }
 
+    /// The bytes of a file.
+    async fn bytes(&self, url: &str) -> axum::body::Bytes {
+        let answer = self.client.get(url).send().await.unwrap();
+        answer.bytes().await.unwrap()
+    }
+
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let url = format!("{}/api/v1/instance/{GUID}/{path}", self.server.base_url());
         self.client.request(method, url).bearer_auth("token")
@@ -354,15 +360,7 @@ async fn assets_are_listed_and_downloaded() {
 async fn uploads_keep_their_bytes_and_overwriting_keeps_the_id() {
     let bed = Bed::start(Options::default()).await;
     let url = format!("{}/cdn/demo/big.bin", bed.server.base_url());
-    let bytes = bed
-        .client
-        .get(url)
-        .send()
-        .await
-        .unwrap()
-        .bytes()
-        .await
-        .unwrap();
+    let bytes = bed.bytes(&url).await;
     let part = || reqwest::multipart::Part::bytes(bytes.to_vec()).file_name("big.bin");
     let form = reqwest::multipart::Form::new()
         .part("files", part())

@@ -161,6 +161,19 @@ fn writes(server: &Server) -> usize {
     server.writes(TARGET).len()
 }
 
+/// Both versions of the article are on the target.
+async fn arrived(server: &Server, versions: (&str, &str)) {
+    let problems = problems(server, versions).await;
+    assert_eq!(problems, Vec::<String>::new());
+}
+
+/// Another run that publishes has nothing left to do.
+async fn is_quiet(workspace: &Workspace, server: &Server) {
+    let count = writes(server);
+    sync(workspace, server, &["--publish"]).await;
+    assert_eq!(writes(server), count, "the second run wrote");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_run_brings_the_public_version_and_the_draft_on_top_of_it() {
     let (server, workspace) = (play().await, Workspace::new());
@@ -176,13 +189,8 @@ async fn a_first_run_brings_the_public_version_and_the_draft_on_top_of_it() {
     let fact = "1 of these below a newer draft, which is saved on top again";
     assert!(plan.stdout.contains(fact), "{}", plan.stdout);
     sync(&workspace, &server, &["--publish"]).await;
-    assert_eq!(
-        problems(&server, (PUBLIC, DRAFT)).await,
-        Vec::<String>::new()
-    );
-    let count = writes(&server);
-    sync(&workspace, &server, &["--publish"]).await;
-    assert_eq!(writes(&server), count, "the second run wrote");
+    arrived(&server, (PUBLIC, DRAFT)).await;
+    is_quiet(&workspace, &server).await;
     let verified = end_of(workspace.between("verify", &server.base_url(), &[])).await;
     assert_eq!(verified.code, Some(0), "{}", verified.stderr);
 }
@@ -195,13 +203,8 @@ async fn a_later_run_that_publishes_brings_the_public_version_and_an_undo_takes_
     let id = there(&server);
     assert_eq!(public(&server, TARGET, id).await, None);
     sync(&workspace, &server, &["--publish"]).await;
-    assert_eq!(
-        problems(&server, (PUBLIC, DRAFT)).await,
-        Vec::<String>::new()
-    );
-    let count = writes(&server);
-    sync(&workspace, &server, &["--publish"]).await;
-    assert_eq!(writes(&server), count, "the second run wrote");
+    arrived(&server, (PUBLIC, DRAFT)).await;
+    is_quiet(&workspace, &server).await;
     let runs = workspace.run_folders();
     let run = runs[runs.len() - 2]
         .file_name()
@@ -215,10 +218,7 @@ async fn a_later_run_that_publishes_brings_the_public_version_and_an_undo_takes_
     assert_eq!(headline_of(&newest(&server, TARGET, id).await), DRAFT);
     // What was undone is owed again.
     sync(&workspace, &server, &["--publish"]).await;
-    assert_eq!(
-        problems(&server, (PUBLIC, DRAFT)).await,
-        Vec::<String>::new()
-    );
+    arrived(&server, (PUBLIC, DRAFT)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -236,18 +236,12 @@ async fn what_a_run_has_published_is_not_published_again_below_a_newer_draft() {
     sync(&workspace, &server, &["--publish"]).await;
     assert_eq!(published(), count, "it was published again");
     assert_eq!(writes(&server), requests + 1, "the draft and nothing else");
-    assert_eq!(
-        problems(&server, (PUBLIC, DRAFT)).await,
-        Vec::<String>::new()
-    );
+    arrived(&server, (PUBLIC, DRAFT)).await;
     // A newer public version below a newer draft goes over both.
     publish(&server, SOURCE, ARTICLE).await;
     edit(&server, PUBLIC).await;
     sync(&workspace, &server, &["--publish"]).await;
-    assert_eq!(
-        problems(&server, (DRAFT, PUBLIC)).await,
-        Vec::<String>::new()
-    );
+    arrived(&server, (DRAFT, PUBLIC)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -268,10 +262,7 @@ async fn a_plan_is_applied_with_the_version_that_was_agreed_to() {
     ];
     let done = end_of(workspace.command(words)).await;
     assert_eq!(done.code, Some(0), "{}", done.stderr);
-    assert_eq!(
-        problems(&server, (PUBLIC, DRAFT)).await,
-        Vec::<String>::new()
-    );
+    arrived(&server, (PUBLIC, DRAFT)).await;
 }
 
 /// One request for each draft is more than one for a page of all that is published.
@@ -295,13 +286,8 @@ async fn many_public_versions_are_read_together() {
             && of_public.iter().all(|path| path.ends_with("/sync/items")),
         "{of_public:?}"
     );
-    assert_eq!(
-        problems(&server, (PUBLIC, DRAFT)).await,
-        Vec::<String>::new()
-    );
-    let count = writes(&server);
-    sync(&workspace, &server, &["--publish"]).await;
-    assert_eq!(writes(&server), count, "the second run wrote");
+    arrived(&server, (PUBLIC, DRAFT)).await;
+    is_quiet(&workspace, &server).await;
 }
 
 /// A run is killed after each of its batches: between the save of the public version, its publication and the draft on top, too.
@@ -328,11 +314,6 @@ async fn a_run_that_is_killed_between_the_two_saves_is_resumed() {
     }
     assert!(killed > 1, "{killed}");
     sync(&workspace, &server, &["--publish"]).await;
-    assert_eq!(
-        problems(&server, (PUBLIC, DRAFT)).await,
-        Vec::<String>::new()
-    );
-    let count = writes(&server);
-    sync(&workspace, &server, &["--publish"]).await;
-    assert_eq!(writes(&server), count, "the second run wrote");
+    arrived(&server, (PUBLIC, DRAFT)).await;
+    is_quiet(&workspace, &server).await;
 }

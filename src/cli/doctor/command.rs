@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::super::args::{Collected, FileArgs, InstanceArgs, OutputArgs};
+use super::super::args::InstancesOnlyArgs;
 use super::super::table;
 use super::checks;
 use super::finding::{Finding, Level};
@@ -27,11 +27,7 @@ Examples:
   lockgate doctor --json | jq 'select(.level != \"ok\")'")]
 pub(in crate::cli) struct DoctorArgs {
     #[command(flatten)]
-    instances: InstanceArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    file: FileArgs,
+    common: InstancesOnlyArgs,
 }
 
 /// Checks and prints.
@@ -43,8 +39,7 @@ pub(in crate::cli) async fn run(
     args: &DoctorArgs,
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
-    let collected = args.instances.collect(Collected::default());
-    let config = args.file.load(args.output.collect(collected))?;
+    let config = args.common.config()?;
     let output = config.output()?;
     let findings = checks::of_each(&targets(&config)?, output.quiet).await;
     for finding in &findings {

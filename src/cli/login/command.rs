@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rand::Rng as _;
 use serde_json::json;
 
-use super::super::args::{Collected, FileArgs, InstanceArgs, OutputArgs};
+use super::super::args::InstancesOnlyArgs;
 use super::super::{stop, table};
 use super::browser;
 use super::error::SignInError;
@@ -55,11 +55,7 @@ pub(in crate::cli) struct LoginArgs {
     #[arg(long, conflicts_with_all = ["only", "no_browser", "port"])]
     show: bool,
     #[command(flatten)]
-    instances: InstanceArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    file: FileArgs,
+    common: InstancesOnlyArgs,
 }
 
 /// A side of a run.
@@ -97,8 +93,7 @@ pub(in crate::cli) async fn run(
     args: &LoginArgs,
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
-    let collected = args.instances.collect(Collected::default());
-    let config = args.file.load(args.output.collect(collected))?;
+    let config = args.common.config()?;
     let book = config.login_book().map_err(ConfigError::from)?;
     if args.show {
         return show(&book, config.output()?.mode, out);
@@ -234,7 +229,7 @@ async fn from_anywhere(
     }
 }
 
-/// An address goes out as it is: what is told elsewhere loses its query.
+/// Prints an address as it is; on standard error it would lose its query.
 fn say(out: &mut (dyn Write + Send), url: &str) -> Result<(), Error> {
     writeln!(out, "{url}")?;
     out.flush()?;
@@ -308,19 +303,25 @@ pub(in crate::cli) fn validity(expires_at: Option<Timestamp>, renews: bool) -> S
     } else {
         "and cannot be renewed: sign in again then"
     };
+    let comma = if expires_at.is_none() { "," } else { "" };
+    format!("{}{comma} {then}", valid_until(expires_at))
+}
+
+/// Until when an access token is valid: `is valid for 59 min (until 2026-11-30T17:00:00Z)`.
+pub(super) fn valid_until(expires_at: Option<Timestamp>) -> String {
     let Some(expires_at) = expires_at else {
-        return format!("is valid for a time that the server does not name, {then}");
+        return "is valid for a time that the server does not name".to_owned();
     };
     let left = expires_at.duration_since(time::now());
     let until = expires_at.strftime("%Y-%m-%dT%H:%M:%SZ");
     if left.is_negative() || left.is_zero() {
-        return format!("expired at {until} {then}");
+        return format!("expired at {until}");
     }
     let left = match (left.as_mins(), left.as_secs()) {
         (0, seconds) => format!("{seconds} s"),
         (minutes, _) => format!("{minutes} min"),
     };
-    format!("is valid for {left} (until {until}) {then}")
+    format!("is valid for {left} (until {until})")
 }
 
 fn show(

@@ -1,12 +1,12 @@
-//! Why there is no login.
+//! Reasons for which a sign-in does not complete.
 
 use std::io;
 use std::time::Duration;
 
-/// A sign-in that did not come to its end. Nothing was kept.
+/// A sign-in that did not complete. Nothing was kept.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
-    /// The server, or the user in front of it, said no.
+    /// The server, or the user on its page, refused.
     #[error("sign-in at {host} was denied: {reason:?}")]
     Denied {
         /// Host and port.

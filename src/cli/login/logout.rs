@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::super::args::{Collected, FileArgs, InstanceArgs, OutputArgs};
-use super::command::validity;
+use super::super::args::InstancesOnlyArgs;
+use super::command::valid_until;
 use crate::config::ConfigError;
 use crate::error::{Error, ExitStatus};
 use crate::report;
@@ -22,11 +22,7 @@ pub(in crate::cli) struct LogoutArgs {
     #[arg(long)]
     all: bool,
     #[command(flatten)]
-    instances: InstanceArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    file: FileArgs,
+    common: InstancesOnlyArgs,
 }
 
 /// Removes logins.
@@ -34,8 +30,7 @@ pub(in crate::cli) struct LogoutArgs {
 /// # Errors
 /// [`Error::Config`] when the logins cannot be read or removed, [`Error::Usage`] when nothing says which.
 pub(in crate::cli) async fn run(args: &LogoutArgs) -> Result<ExitStatus, Error> {
-    let collected = args.instances.collect(Collected::default());
-    let config = args.file.load(args.output.collect(collected))?;
+    let config = args.common.config()?;
     let book = config.login_book().map_err(ConfigError::from)?;
     let notes = book.notes().map_err(ConfigError::from)?;
     let named: Vec<String> = if args.all {
@@ -64,8 +59,7 @@ pub(in crate::cli) async fn run(args: &LogoutArgs) -> Result<ExitStatus, Error> 
             removed += 1;
             report::tell(&format!(
                 "removed the login at {at}; at the server, its access token {}",
-                validity(note.expires_at, false)
-                    .replace(" and cannot be renewed: sign in again then", "")
+                valid_until(note.expires_at)
             ));
         }
     }

@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 /// Keeps a text under a name.
 ///
 /// # Errors
-/// Why there is no keyring, or why it does not take it.
+/// The reason in words: the keyring is absent, or does not take it.
 pub(super) fn set(name: &str, text: &str) -> Result<(), String> {
     let text = text.to_owned();
     with(name, move |entry| entry.set_password(&text))
@@ -23,7 +23,7 @@ pub(super) fn set(name: &str, text: &str) -> Result<(), String> {
 /// What is kept under a name; `None` where nothing is.
 ///
 /// # Errors
-/// Why there is no keyring, or why it does not give it.
+/// The reason in words: the keyring is absent, or does not give it.
 pub(super) fn get(name: &str) -> Result<Option<String>, String> {
     with(name, |entry| match entry.get_password() {
         Ok(text) => Ok(Some(text)),
@@ -35,7 +35,7 @@ pub(super) fn get(name: &str) -> Result<Option<String>, String> {
 /// Removes what is kept under a name, if anything is.
 ///
 /// # Errors
-/// Why there is no keyring, or why it does not remove it.
+/// The reason in words: the keyring is absent, or does not remove it.
 pub(super) fn delete(name: &str) -> Result<(), String> {
     with(name, |entry| match entry.delete_credential() {
         Err(backend::Error::NoEntry) => Ok(()),

@@ -1,7 +1,7 @@
 //! Logins: what a sign-in has given, kept for the user of this machine until a sign-out.
 //!
 //! ```text
-//!   logins.json (0600)      which logins there are, since when, until when ── and the tokens, where there is no keyring
+//!   logins.json (0600)      the names of the logins, until when they are valid ── and the tokens, where a keyring is absent
 //!   keyring of the system   the tokens
 //!   logins.lock             held by whatever writes either: a refresh token is used up by its use
 //! ```

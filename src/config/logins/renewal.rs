@@ -140,7 +140,7 @@ impl InUse {
 
     /// The next tokens: those that another process has got meanwhile, or new ones, which are kept before they are used.
     async fn fetched(self: &Arc<Self>, old: &Secret) -> Result<Login, NotRefreshed> {
-        let failed = |error: LoginsError| NotRefreshed::Failed(told(&error));
+        let failed = |error: LoginsError| NotRefreshed::Failed(in_words(&error));
         let held = self.book.lock().await.map_err(failed)?;
         let read = self.blocking(|login| login.book.read(&login.name)).await;
         let unkept = self.state().unkept.take();
@@ -204,13 +204,13 @@ impl InUse {
     ) -> Result<R, String> {
         let login = Arc::clone(self);
         let working =
-            tokio::task::spawn_blocking(move || work(&login).map_err(|error| told(&error)));
+            tokio::task::spawn_blocking(move || work(&login).map_err(|error| in_words(&error)));
         working.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 }
 
 /// An error with its reason, and what to do.
-fn told(error: &LoginsError) -> String {
+fn in_words(error: &LoginsError) -> String {
     let cause = std::error::Error::source(error);
     let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
     format!("{error}{cause}; {}", error.hint())

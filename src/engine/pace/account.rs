@@ -1,4 +1,4 @@
-//! Whose requests a server counts together: those with one token to one host.
+//! What a server counts requests by: the token that they have, at its host.
 
 use crate::domain::Secret;
 

@@ -94,7 +94,7 @@ pub struct Pacer {
     quota: Arc<Quota>,
     /// That of the Content Fetch API, where it has a host of its own.
     fetch: Option<Arc<Quota>>,
-    /// Whose rate it is; `None` where that is not known, and where no server limits it.
+    /// The account that the rate belongs to; `None` where it is not known, and where no server limits it.
     account: Option<Account>,
     state: Mutex<State>,
 }
@@ -203,7 +203,7 @@ impl Pacer {
         }
     }
 
-    /// With the account whose rate it is.
+    /// With the account that the rate belongs to.
     #[must_use]
     pub fn with_account(self, account: Account) -> Self {
         Self {
@@ -212,7 +212,7 @@ impl Pacer {
         }
     }
 
-    /// Whose rate it is.
+    /// The account that the rate belongs to.
     pub const fn account(&self) -> Option<&Account> {
         self.account.as_ref()
     }

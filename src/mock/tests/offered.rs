@@ -61,17 +61,7 @@ async fn definitions_are_listed_by_type_and_by_the_date_of_their_change() {
 #[tokio::test]
 async fn a_folder_takes_its_files_along_and_these_keep_their_bytes() {
     let bed = Bed::start(Options::default()).await;
-    let bytes = async |asset: &Value| {
-        let url = asset["originUrl"].as_str().unwrap();
-        bed.client
-            .get(url)
-            .send()
-            .await
-            .unwrap()
-            .bytes()
-            .await
-            .unwrap()
-    };
+    let bytes = async |asset: &Value| bed.bytes(asset["originUrl"].as_str().unwrap()).await;
     let before = bed.get("asset/51").await;
     let filler = bytes(&before).await;
     let moved = bed
