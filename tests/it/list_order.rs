@@ -52,6 +52,10 @@ fn item<'a>(side: &'a mut InstanceFile, title: &str) -> &'a mut Row {
     &mut side.content[at]
 }
 
+fn remove(side: &mut InstanceFile, title: &str) {
+    side.content.retain_mut(|item| *field(item, "title") != title);
+}
+
 /// Gives the items of a list the order of `titles`.
 fn sort(side: &mut InstanceFile, titles: &[&str]) {
     for (at, title) in titles.iter().enumerate() {
@@ -160,6 +164,35 @@ async fn a_list_that_both_sort_is_a_conflict_that_overwrite_decides() {
     site.setup.overwrite = true;
     site.in_sync().await;
     assert_eq!(titles(site.target()), ["b", "a", "c", "d"]);
+    site.is_quiet().await;
+}
+
+/// When the items that the target had sorted were gone, its order was the agreed one, and the source's was taken.
+#[tokio::test]
+async fn a_list_that_both_sorted_stays_a_conflict_when_items_go() {
+    let mut site = Site::of(source(&["a", "b", "c", "d"])).await;
+    site.setup.looks = false;
+    site.edit_both(|source, target| {
+        sort(source, &["a", "b", "d", "c"]);
+        sort(target, &["b", "a", "c", "d"]);
+    })
+    .await;
+    let ran = Box::pin(site.setup.sync(&site.server.base_url())).await;
+    assert!(ran.report.unwrap().conflicts > 0);
+    site.edit_both(|source, target| {
+        for side in [source, target] {
+            remove(side, "a");
+        }
+    })
+    .await;
+    for _ in 0..2 {
+        let ran = Box::pin(site.setup.sync(&site.server.base_url())).await;
+        assert!(ran.report.unwrap().conflicts > 0);
+        assert_eq!(titles(site.target()), ["b", "c", "d"]);
+    }
+    site.edit_both(|_, target| sort(target, &["b", "d", "c"]))
+        .await;
+    site.setup.looks = true;
     site.is_quiet().await;
 }
 

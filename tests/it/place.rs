@@ -184,6 +184,10 @@ fn reorder(instance: &mut InstanceFile, names: &str, locale: &str) {
     instance.pages.sort_by_key(key);
 }
 
+fn remove(instance: &mut InstanceFile, name: &str) {
+    instance.pages.retain(|row| row["name"] != name);
+}
+
 fn move_below(instance: &mut InstanceFile, name: &str, parent: Option<&str>) {
     let parent = parent.map_or(-1, |parent| id(instance, parent));
     find(instance, name).insert("parentPageID".to_owned(), parent.into());
@@ -297,6 +301,37 @@ async fn a_page_that_both_moved_is_a_conflict_until_the_source_may_overwrite() {
     site.overwrite().await;
     assert_eq!(site.order(), "eabcd");
     site.is_quiet().await;
+}
+
+/// When the pages that the target's was moved across were gone, its place was the agreed one, and the source's was taken.
+#[tokio::test]
+async fn a_page_that_both_moved_stays_a_conflict_when_its_siblings_go() {
+    let mut site = Site::synced(roots(&["a", "b", "c", "d"], ENGLISH)).await;
+    site.edit(|source, target| {
+        reorder(source, "acdb", ENGLISH);
+        reorder(target, "bacd", ENGLISH);
+    })
+    .await;
+    let ran = site.run().await;
+    assert_eq!(ran.report.as_ref().unwrap().conflicts, 1);
+    site.edit(|source, target| {
+        for side in [source, target] {
+            remove(side, "a");
+        }
+    })
+    .await;
+    let before = site.writes();
+    for _ in 0..2 {
+        let ran = site.run().await;
+        assert_eq!(ran.report.as_ref().unwrap().conflicts, 1);
+        assert_eq!((site.order().as_str(), site.writes()), ("bcd", before));
+    }
+    // An editor who puts it where the source has it ends the conflict.
+    site.edit(|_, target| reorder(target, "cdb", ENGLISH)).await;
+    site.is_quiet().await;
+    site.edit(|source, _| reorder(source, "bcd", ENGLISH)).await;
+    site.in_sync().await;
+    assert_eq!(site.order(), "bcd");
 }
 
 #[tokio::test]
