@@ -60,4 +60,8 @@ pub struct AgreedPlace {
     /// agreed, and what stands elsewhere is not the target's doing.
     #[serde(default)]
     pub owed: bool,
+    /// Whether both sides moved it among its siblings since, to different places. Then nothing is agreed about its place
+    /// until it is the same on both sides, or one side decides.
+    #[serde(default)]
+    pub disputed: bool,
 }

@@ -125,6 +125,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
             rank: place.rank?,
             unpublished: item.was_published,
             owed: true,
+            disputed: false,
         };
         place.renews.then_some(sent)
     }
@@ -165,11 +166,14 @@ impl<S: Source, T: Target> RunContext<S, T> {
                 unpublished: there.state == ItemState::Staging
                     && known.is_some_and(|known| known.unpublished),
                 owed: false,
+                disputed: false,
             }
         } else {
+            let known = known?;
             AgreedPlace {
                 rank: place.rank.filter(|_| !planned.is_placed())?,
-                ..known?.clone()
+                disputed: known.disputed || place.disputed,
+                ..known.clone()
             }
         };
         (known != Some(&found)).then(|| Change::PagePlace {
@@ -205,6 +209,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
             unpublished: self.republish.contains(&node)
                 || known.is_some_and(|known| known.unpublished && !self.placed.contains(&node)),
             owed,
+            disputed: false,
         };
         place.renews.then(|| Change::PagePlace {
             pair: self.pair.clone(),

@@ -42,12 +42,12 @@ pub struct Agreement {
     pub evidence: Option<Box<str>>,
 }
 
-/// The order of a list that both sides agree about.
+/// The order of a list that both sides agree about, or no longer do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListOrder {
     /// The list.
     pub key: ListKey,
-    /// The numbers of its items on the source.
+    /// The numbers of its items on the source; none where both sides sorted it differently.
     pub numbers: BTreeMap<SourceId, AgreedNumber>,
 }
 
@@ -223,6 +223,8 @@ pub struct PagePlace {
     pub rank: Option<i64>,
     /// Whether its place is agreed upon as soon as it is written, or now where it is not.
     pub renews: bool,
+    /// Whether both sides moved it among its siblings, to different places, and neither decides.
+    pub disputed: bool,
 }
 
 /// An entry of a row of siblings on the target.
@@ -316,7 +318,8 @@ pub struct Plan {
     pub levels: u32,
     /// The rows of siblings on the target as they are going to be, in display order.
     pub rows: Vec<Vec<Slot>>,
-    /// The order of lists in which nothing has to be done, where the state does not know it yet.
+    /// The order of lists in which nothing has to be done, where the state does not know it yet; without numbers, lists that
+    /// both sides sorted differently.
     pub lists: Vec<ListOrder>,
     /// What the containers in scope hold, where the state has no content of this pair; otherwise empty.
     pub containers: Vec<ContainerTally>,

@@ -3,7 +3,8 @@
 //! The numbers of a list shift whenever an item comes or goes, so only the order of the items that both sides had at the
 //! last agreement shows which side sorted it. A list that only the source sorted gets the source's numbers; one that only
 //! the target sorted keeps those of the target, also in items that are written for another reason; one that both sorted to
-//! different ends is a conflict of the items that stand elsewhere. Items of one number stand in no order.
+//! different ends is a conflict of the items that stand elsewhere, and stays one when some of them go: nothing is agreed about
+//! its order any more. Items of one number stand in no order.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +72,7 @@ pub fn number_in_list(item: &Body) -> Option<(String, i64)> {
 
 impl Sides<'_> {
     /// Compares the order of all lists. Gives those that both sides agree about, or that only the target sorted, where
-    /// that is not known yet.
+    /// that is not known yet, and without numbers those that both sorted differently.
     pub(super) fn lists(self, places: &mut Places) -> Vec<ListOrder> {
         let found = spread::each(self.source, |node, entity| self.item(node, entity));
         let mut lists: BTreeMap<ListKey, Vec<Item>> = BTreeMap::new();
@@ -137,10 +138,15 @@ impl Sides<'_> {
             let keeps = (!is_sorted).then_some(item.there);
             places.items.insert(item.node, Listed { place, keeps });
         }
-        // That the source did not sort it is known, whether anything is written or not.
-        (verdict == Verdict::Target)
-            .then(|| agreed(key, items))
-            .flatten()
+        match verdict {
+            // That the source did not sort it is known, whether anything is written or not.
+            Verdict::Target => agreed(key, items),
+            Verdict::Both => Some(ListOrder {
+                key,
+                numbers: BTreeMap::new(),
+            }),
+            Verdict::Agrees | Verdict::Source | Verdict::Unknown | Verdict::Held => None,
+        }
     }
 }
 

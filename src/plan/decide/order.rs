@@ -4,7 +4,8 @@
 //! which side moved one: a side moved those that are not in a longest subsequence which still has the agreed order. What
 //! only the source moved goes where the source has it, behind the page that it follows there; everything else stays where
 //! the target has it, pages of the target alone included. A page that both moved to the same place is in sync; one that they
-//! moved to different places is a conflict.
+//! moved to different places is a conflict. It stays one when the pages that it was moved across go: nothing is agreed about
+//! its place any more.
 //!
 //! A page is put in front of the nearest one behind it that stands at its place. Where that is done one at a time, the
 //! pages that are at their places are in order after every step, whatever comes first. Only the end of a row cannot be

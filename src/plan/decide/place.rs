@@ -249,6 +249,7 @@ impl<'a> Sides<'a> {
                 before: None,
                 rank: merged.ranks[at],
                 renews: matches!(verdict, Verdict::Agrees | Verdict::Source),
+                disputed: homes[node] == Verdict::Agrees && verdict == Verdict::Both,
             };
             places.pages.insert(*node, Placed { verdict, place });
         }
@@ -299,7 +300,7 @@ impl<'a> Sides<'a> {
         Member {
             standing,
             agreed: agreed
-                .filter(|_| !is_new && !owed)
+                .filter(|agreed| !is_new && !owed && !agreed.disputed)
                 .map(|agreed| agreed.rank),
             owed,
             held: self.held.contains(node),

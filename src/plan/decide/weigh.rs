@@ -20,7 +20,7 @@ const MOVED: &str = "its place among its siblings changed";
 const MOVED_AS_EDITED: &str =
     "its place among its siblings changed; what only the target changed in it is left alone";
 const BOTH_MOVED: &str = "both sides moved it to different places since the last agreement; --overwrite takes the source's";
-const PLACE_UNKNOWN: &str = "it stands at different places, and it is not known which side moved it; --overwrite takes the source's";
+const PLACE_UNKNOWN: &str = "it stands at different places, and no agreement shows that one side alone moved it; --overwrite takes the source's";
 
 /// Why a merged entity is written; the fields are said in its place.
 pub(super) const MERGED: &str = "merged";
