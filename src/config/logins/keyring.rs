@@ -43,8 +43,7 @@ pub(super) fn delete(name: &str) -> Result<(), String> {
     })
 }
 
-/// Does something with an entry, in a thread of its own: the keyring brings a runtime of its own, which must not begin inside
-/// of ours, and may wait for the user for good.
+/// Does something with an entry, in a thread of its own: the keyring may wait for the user for good.
 fn with<R: Send + 'static>(
     name: &str,
     work: impl FnOnce(&backend::Entry) -> Result<R, backend::Error> + Send + 'static,
@@ -69,11 +68,37 @@ fn reason(error: &backend::Error) -> String {
 
 #[cfg(feature = "keyring")]
 mod backend {
-    pub(super) use keyring::v1::{Entry, Error};
+    use std::sync::Arc;
+
+    use keyring_core::CredentialStore;
+    pub(super) use keyring_core::{Entry, Error};
 
     /// An entry of the keyring; fails where the system has none.
     pub(super) fn open(service: &str, name: &str) -> Result<Entry, Error> {
+        if keyring_core::get_default_store().is_none() {
+            keyring_core::set_default_store(store()?);
+        }
         Entry::new(service, name)
+    }
+
+    #[cfg(all(unix, not(target_vendor = "apple"), not(target_os = "android")))]
+    fn store() -> Result<Arc<CredentialStore>, Error> {
+        Ok(dbus_secret_service_keyring_store::Store::new()?)
+    }
+
+    #[cfg(target_os = "macos")]
+    fn store() -> Result<Arc<CredentialStore>, Error> {
+        Ok(apple_native_keyring_store::keychain::Store::new()?)
+    }
+
+    #[cfg(windows)]
+    fn store() -> Result<Arc<CredentialStore>, Error> {
+        Ok(windows_native_keyring_store::Store::new()?)
+    }
+
+    #[cfg(not(any(unix, windows)))]
+    fn store() -> Result<Arc<CredentialStore>, Error> {
+        Err(Error::NoDefaultStore)
     }
 }
 
