@@ -26,6 +26,7 @@ mod oauth;
 mod page;
 mod read;
 mod renewal;
+mod roots;
 mod shape;
 mod throwaway;
 mod webhooks;
