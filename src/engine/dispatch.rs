@@ -106,7 +106,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
                 () = tokio::time::sleep_until(grace), if drain_ends.is_some() => break,
                 _ = tick.tick() => {
                     let now = emit_pace(self.context(), &before).await;
-                    self.size_batches(&before, &now);
+                    self.gather(&before, &now);
                     before = now;
                     let running = self.running.values().cloned();
                     if let Some(forecast) = self.estimator.ask(self.jobs.context(), &self.work, running) {
@@ -139,6 +139,8 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
                     if input == Input::Command(Command::Resume) {
                         self.context().alarm.resume();
                     }
+                    let sizes = self.context().batch_times.sizes();
+                    self.work.flow_mut().queues.size_batches(sizes);
                     let effects = self.work.apply(input);
                     self.launched(effects).await?;
                 }
@@ -267,21 +269,15 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
         self.carry_out(effects).await
     }
 
-    /// Sizes batches by what was learnt of the target, and lets them wait for more items, and commits for others, as long as
-    /// the rate is what requests wait for.
-    fn size_batches(&mut self, before: &Sample, now: &Sample) {
+    /// Lets batches wait for more items, and commits for others, as long as the rate is what requests wait for.
+    fn gather(&mut self, before: &Sample, now: &Sample) {
         // A second in which nothing was due shows nothing.
         if now.refused == before.refused {
             self.scarce = scarce(now.per_second_max, now.per_second_since(before));
         }
         let times = &self.context().batch_times;
-        let (most, items) = (
-            times.content(),
-            least_items(times.costs().item(), self.scarce),
-        );
-        let queues = &mut self.work.flow_mut().queues;
-        queues.batches_up_to(most);
-        queues.batch_from(items);
+        let items = least_items(times.costs().item(), self.scarce);
+        self.work.flow_mut().queues.batch_from(items);
         self.context().store.gather(gathering(self.scarce));
     }
 }

@@ -12,6 +12,6 @@ mod regression;
 mod rule;
 mod times;
 
-pub(super) use growth::{FIRST_AT_ONCE, FIRST_ITEMS};
+pub(super) use growth::{FIRST_AT_ONCE, Sizes};
 pub use times::BatchTimes;
 pub(super) use times::{BatchCosts, BatchKind, InFlightBatch};

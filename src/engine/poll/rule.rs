@@ -24,7 +24,7 @@
 //!   expected much earlier, because it is small or few others are before it, is looked at then, and shows nothing of the wait:
 //!   after a queue each look would else be as late as the queue was long. The same holds of those that are left when nothing
 //!   more is ready to be handed in, each time that one before them was found done: a run waits for these looks and for nothing
-//!   else.
+//!   else. Where what is expected proves to be too early, these looks keep a greater distance from it.
 //! - Polls are few whatever the times are: where there are more than a third beyond one for each batch, later looks keep a
 //!   greater distance.
 
@@ -58,8 +58,11 @@ const SPARING: f64 = 20.0;
 const LOOKS_MEMORY: f64 = 50.0;
 /// The part of the wait from which on down a batch that is expected earlier is looked at earlier.
 const EARLIER: f64 = 0.85;
-/// When such a batch is looked at: so many times the time that is expected.
-const EXPECTED: f64 = 1.05;
+/// When such a batch is looked at: so many times the time that is expected, at least and at most, and what becomes of that when
+/// it was done by then and when it was not.
+const EXPECTED: (f64, f64) = (1.05, 4.0);
+const CLOSER: f64 = 0.98;
+const FARTHER: f64 = 1.1;
 /// What is taken for the time of a batch that was done at its first look: this part of it.
 const DONE_BEFORE: f64 = 0.9;
 /// The longest wait between later looks where the first wait is not longer itself.
@@ -74,6 +77,8 @@ pub(super) struct Rule {
     state: State,
     /// Looks per batch of late.
     looks: f64,
+    /// The first look at a batch that is expected earlier, as a multiple of the time that is expected.
+    margin: f64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -138,6 +143,7 @@ impl Rule {
             version: 0,
             state: State::Searching(Search::new(true)),
             looks: 1.0,
+            margin: EXPECTED.0,
         }
     }
 
@@ -160,7 +166,7 @@ impl Rule {
 
     /// When a batch is looked at that is expected to take so long from now on; `None` where that is no earlier than any other.
     fn earlier(&self, expected: Option<Duration>) -> Option<Duration> {
-        let look = expected?.mul_f64(EXPECTED).max(LEAST);
+        let look = expected?.mul_f64(self.margin).max(LEAST);
         (look < self.wait.mul_f64(EARLIER)).then_some(look)
     }
 
@@ -223,6 +229,9 @@ impl Rule {
             State::Settled { .. } if batch.counts => self.change(self.wait.mul_f64(LONGER_STILL)),
             State::Searching(_) | State::Settled { .. } => {}
         }
+        if batch.early.is_some() && batch.looks == 1 {
+            self.margin = (self.margin * FARTHER).min(EXPECTED.1);
+        }
         if is_news {
             // Its end belongs to what it began.
             batch.version = self.version;
@@ -246,6 +255,9 @@ impl Rule {
     pub(super) fn done(&mut self, batch: &Batch, sent: Duration) {
         self.looks += (f64::from(batch.looks + 1) - self.looks) / LOOKS_MEMORY;
         if batch.early.is_some() {
+            if batch.looks == 0 {
+                self.margin = (self.margin * CLOSER).max(EXPECTED.0);
+            }
             return;
         }
         let is_present = batch.version == self.version;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use super::turn::{Turn, Turns};
 use super::{Job, Step};
 use crate::domain::{EntityKey, Kind, Locale};
-use crate::engine::poll::{BatchKind, FIRST_AT_ONCE, FIRST_ITEMS};
+use crate::engine::poll::{BatchKind, FIRST_AT_ONCE, Sizes};
 use crate::plan::{Node, UploadLimits};
 
 /// A kind of request with its own bound.
@@ -105,6 +105,15 @@ const REDIRECTIONS: usize = 250;
 const PROBE_ITEMS: usize = 16;
 
 impl Limits {
+    fn bounded(&self, sizes: Sizes) -> Sizes {
+        Sizes {
+            items: self.batch_items.min(sizes.items),
+            at_once: self.batches.min(sizes.at_once),
+            pages: self.pages.min(sizes.pages),
+            ..sizes
+        }
+    }
+
     const fn of(&self, class: Class) -> usize {
         match class {
             Class::Save | Class::Delete => self.saves,
@@ -165,8 +174,8 @@ pub struct ReadyQueues {
     beside: BTreeMap<u32, Vec<Ready>>,
     /// Files of the uploads in flight.
     files_in_flight: usize,
-    /// Items of a content batch, and content batches in flight, at most for now.
-    most: (usize, usize),
+    /// How batches are handed in for now, within the limits.
+    sizes: Sizes,
     /// Items that make a content batch worth its requests, while other work can use them; see
     /// [`ReadyQueues::batch_from`].
     least_items: usize,
@@ -186,10 +195,7 @@ impl ReadyQueues {
             turns: Turns::default(),
             beside: BTreeMap::new(),
             files_in_flight: 0,
-            most: (
-                limits.batch_items.min(FIRST_ITEMS),
-                limits.batches.min(FIRST_AT_ONCE),
-            ),
+            sizes: limits.bounded(Sizes::default()),
             least_items: 1,
             proven: 0,
             probing: false,
@@ -210,13 +216,10 @@ impl ReadyQueues {
             .push(ready);
     }
 
-    /// From now on a content batch has at most so many items, and so many are in flight. The limits are not exceeded.
-    pub fn batches_up_to(&mut self, (items, at_once): (usize, usize)) {
-        self.most = (
-            self.limits.batch_items.min(items),
-            self.limits.batches.min(at_once),
-        );
-        self.least_items = self.least_items.min(self.most.0);
+    /// From now on batches are handed in like this. The limits are not exceeded.
+    pub(in crate::engine) fn size_batches(&mut self, sizes: Sizes) {
+        self.sizes = self.limits.bounded(sizes);
+        self.least_items = self.least_items.min(self.sizes.items);
     }
 
     /// From now on a content batch smaller than this waits for more items while other work can use the requests that it
@@ -225,7 +228,7 @@ impl ReadyQueues {
     /// Items become ready by ones and twos as the assets arrive that they show. Where the rate is what a run
     /// waits for, a request for each of them would cost more time than it gains.
     pub fn batch_from(&mut self, least_items: usize) {
-        self.least_items = least_items.clamp(1, self.most.0);
+        self.least_items = least_items.clamp(1, self.sizes.items);
     }
 
     /// Whether requests are dear and other work can use them. Not when nothing is in flight: then nothing would end a wait.
@@ -244,7 +247,7 @@ impl ReadyQueues {
         match (self.should_coalesce(), at_work) {
             (false, _) => 1,
             (true, 0) => self.least_items,
-            (true, _) => self.most.0,
+            (true, _) => self.sizes.items,
         }
     }
 
@@ -295,7 +298,8 @@ impl ReadyQueues {
     fn job_of(&mut self, queue: &Queue, waits: &dyn Fn(&Ready) -> bool) -> Option<Job> {
         let class = queue.class();
         let limit = match class {
-            Class::Content => self.most.1,
+            Class::Content => self.sizes.at_once,
+            Class::Page => self.sizes.pages,
             _ => self.limits.of(class),
         };
         let free = limit.saturating_sub(self.in_flight.get(&class).copied().unwrap_or(0));
@@ -311,13 +315,14 @@ impl ReadyQueues {
             Class::Save | Class::Asset | Class::Page | Class::Delete => 1,
             Class::Redirections => REDIRECTIONS,
             Class::Workflow => IDS_AT_ONCE,
-            Class::Content if needed > 1 => self.most.0,
+            Class::Content if needed > 1 => self.sizes.items,
             // A short queue is shared out, so that no batch starves another of work; not among many, which would cost as many
-            // requests.
+            // requests, and not where each batch takes longer than its items.
             Class::Content => heap
                 .len()
                 .div_ceil(free.min(FIRST_AT_ONCE))
-                .min(self.most.0),
+                .max(self.sizes.share)
+                .min(self.sizes.items),
         };
         let mut taken = Vec::new();
         while taken.len() < most
@@ -341,6 +346,7 @@ impl ReadyQueues {
         self.probing |= probe;
         let mut turn = chosen.iter().find_map(|ready| ready.turn);
         let weight = chosen.iter().map(|ready| ready.weight).max();
+        let weight = weight.unwrap_or(0).max(self.backlog(class, chosen.len()));
         if let Some(turn) = &mut turn {
             self.turns.leave(turn);
         }
@@ -353,8 +359,22 @@ impl ReadyQueues {
             steps,
             probe,
             turn,
-            weight: weight.unwrap_or(0),
+            weight,
         })
+    }
+
+    /// Milliseconds that the target needs for content that is ready, `taken` included: it is to have a batch at all times,
+    /// because what it does not do meanwhile is left when there is nothing else to do.
+    fn backlog(&self, class: Class, taken: usize) -> u32 {
+        if class != Class::Content {
+            return 0;
+        }
+        let content = |(queue, heap): (&Queue, &BinaryHeap<Ready>)| {
+            (queue.class() == Class::Content).then_some(heap.len())
+        };
+        let ready = taken + self.heaps.iter().filter_map(content).sum::<usize>();
+        let ready = u32::try_from(ready).unwrap_or(u32::MAX);
+        u32::try_from(self.sizes.waits.saturating_mul(ready).as_millis()).unwrap_or(u32::MAX)
     }
 
     /// Chooses of `taken` what may leave: entities whose encodings are all proven, else a few that prove
@@ -390,6 +410,8 @@ impl ReadyQueues {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const LIMITS: Limits = Limits {
@@ -433,6 +455,46 @@ mod tests {
             None,
             "two batches are in flight"
         );
+    }
+
+    /// Pages went before it, and what the target had not done meanwhile was left at the end.
+    #[test]
+    fn a_batch_is_as_urgent_as_all_that_the_target_has_to_process_for_it() {
+        let mut queues = ReadyQueues::new(LIMITS);
+        (0..10).for_each(|node| queues.push(content(node, 4, 0)));
+        assert_eq!(queues.clone().next_job(&|_| true).unwrap().weight, 4);
+        queues.size_batches(Sizes {
+            waits: Duration::from_millis(5),
+            ..Sizes::default()
+        });
+        assert_eq!(queues.next_job(&|_| true).unwrap().weight, 50);
+        assert_eq!(queues.next_job(&|_| true).unwrap().weight, 35);
+    }
+
+    /// Three batches of two items take three times as long as one of six where each takes longer than its items.
+    #[test]
+    fn a_short_queue_is_shared_out_where_items_cost_more_than_batches() {
+        let batches = |share: usize| {
+            let mut queues = ReadyQueues::new(LIMITS);
+            (0..3).for_each(|node| queues.push(content(node, node, 0)));
+            queues.size_batches(Sizes {
+                share,
+                ..Sizes::default()
+            });
+            std::iter::from_fn(move || queues.next_job(&|_| true)).count()
+        };
+        assert_eq!((batches(1), batches(100)), (2, 1));
+    }
+
+    #[test]
+    fn no_more_pages_leave_than_the_target_processes_soon() {
+        let mut queues = ReadyQueues::new(Limits { pages: 9, ..LIMITS });
+        (0..6).for_each(|node| queues.push(page(node, node, (node, None))));
+        queues.size_batches(Sizes {
+            pages: 2,
+            ..Sizes::default()
+        });
+        assert_eq!(std::iter::from_fn(|| queues.next_job(&|_| true)).count(), 2);
     }
 
     fn page(node: Node, weight: u32, (row, at): (Node, Option<u32>)) -> Ready {
