@@ -53,7 +53,8 @@ fn item<'a>(side: &'a mut InstanceFile, title: &str) -> &'a mut Row {
 }
 
 fn remove(side: &mut InstanceFile, title: &str) {
-    side.content.retain_mut(|item| *field(item, "title") != title);
+    side.content
+        .retain_mut(|item| *field(item, "title") != title);
 }
 
 /// Gives the items of a list the order of `titles`.
