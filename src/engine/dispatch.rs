@@ -72,7 +72,7 @@ struct Dispatcher<W, J> {
 }
 
 impl<W: Work, J: Jobs> Dispatcher<W, J> {
-    fn context(&self) -> &RunContext<J::Source, J::Target> {
+    fn context(&self) -> &RunContext<J::Ends> {
         self.jobs.context()
     }
 
@@ -81,9 +81,9 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
         self.launched(effects).await?;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut before = self.context().target_pacer.sample();
+        let mut before = self.context().instances.target_pacer.sample();
         let mut drain_ends: Option<Instant> = None;
-        let mut standing = self.context().alarm.standing();
+        let mut standing = self.context().instances.alarm.standing();
         let mut cut = End::Complete;
         while !self.work.is_over() {
             // What a job could not send shows in the alarm first.
@@ -133,11 +133,11 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
                     break;
                 }
                 Input::Command(Command::SetRate(rate)) => {
-                    self.context().target_pacer.set_rate(rate);
+                    self.context().instances.target_pacer.set_rate(rate);
                 }
                 input => {
                     if input == Input::Command(Command::Resume) {
-                        self.context().alarm.resume();
+                        self.context().instances.alarm.resume();
                     }
                     let effects = self.work.apply(input);
                     self.launched(effects).await?;
@@ -145,7 +145,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
             }
             if self.work.is_draining() && drain_ends.is_none() {
                 let ends = Instant::now() + self.context().options.drain_grace;
-                self.context().alarm.drain(ends);
+                self.context().instances.alarm.drain(ends);
                 drain_ends = Some(ends);
             }
         }
@@ -159,7 +159,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
                 self.context().sink.emit(event).await;
             }
         }
-        self.context().store.gather(Duration::ZERO);
+        self.context().journal.store.gather(Duration::ZERO);
         self.tasks.shutdown().await;
         if let Some(left) = self.work.left() {
             self.context().sink.emit(left).await;
@@ -227,7 +227,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
             .flat_map(|effect| self.durable(effect))
             .collect();
         if !changes.is_empty() {
-            self.context().store.commit(changes).await?;
+            self.context().journal.store.commit(changes).await?;
         }
         for effect in effects {
             match effect {
@@ -263,7 +263,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
     /// Carries out what follows from an input, and notes whether anything could leave but has to wait.
     async fn launched(&mut self, effects: Vec<Effect>) -> Result<(), StoreError> {
         let is_idle = !self.work.flow().queues.is_anything_ready();
-        self.context().batch_times.note_idle(is_idle);
+        self.context().instances.batch_times.note_idle(is_idle);
         self.carry_out(effects).await
     }
 
@@ -274,7 +274,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
         if now.refused == before.refused {
             self.scarce = scarce(now.per_second_max, now.per_second_since(before));
         }
-        let times = &self.context().batch_times;
+        let times = &self.context().instances.batch_times;
         let (most, items) = (
             times.content(),
             least_items(times.costs().item(), self.scarce),
@@ -282,6 +282,6 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
         let queues = &mut self.work.flow_mut().queues;
         queues.batches_up_to(most);
         queues.batch_from(items);
-        self.context().store.gather(gathering(self.scarce));
+        self.context().journal.store.gather(gathering(self.scarce));
     }
 }

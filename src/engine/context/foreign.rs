@@ -20,11 +20,11 @@ use std::collections::BTreeMap;
 
 use dashmap::{DashMap, DashSet};
 
+use super::instances::Ends;
 use super::run_context::RunContext;
 use crate::domain::{ItemState, Kind, TargetKey, Version};
 use crate::engine::options::Publish;
 use crate::event::Event;
-use crate::instance::{Source, Target};
 
 /// Maximum number of entities that the warning names.
 const NAMED: usize = 3;
@@ -118,15 +118,15 @@ impl ReadBack {
     }
 }
 
-impl<S: Source, T: Target> RunContext<S, T> {
+impl<E: Ends> RunContext<E> {
     /// Whether this run publishes something.
     pub(in crate::engine) fn publishes(&self) -> bool {
-        self.options.publish != Publish::Off || !self.republish.is_empty()
+        self.options.publish != Publish::Off || !self.live.republish.is_empty()
     }
 
     /// Warns of what something else changed on the target, if so.
     pub(in crate::engine) async fn warn_of_foreign(&self) {
-        if let Some(message) = self.foreign.sentence() {
+        if let Some(message) = self.live.foreign.sentence() {
             self.sink.emit(Event::Warned { message }).await;
         }
     }

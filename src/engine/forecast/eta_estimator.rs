@@ -12,10 +12,9 @@ use tokio::time::Instant;
 
 use super::post_upload::PostUploadWork;
 use super::{Costs, Forecast, ahead};
-use crate::engine::context::RunContext;
+use crate::engine::context::{Ends, RunContext};
 use crate::engine::state::{Job, Work};
 use crate::event::Event;
-use crate::instance::{Source, Target};
 
 /// A play may take one part of the time in this many, on a thread of its own …
 const SHARE: u32 = 100;
@@ -125,15 +124,13 @@ impl EtaEstimator {
 
     /// Begins to play, unless a play is on, the last one still holds, or it was a short while ago for what it took: then
     /// what to report instead, if anything.
-    pub(in crate::engine) fn ask<S, T, W>(
+    pub(in crate::engine) fn ask<E: Ends, W>(
         &mut self,
-        context: &RunContext<S, T>,
+        context: &RunContext<E>,
         work: &W,
         running: impl Iterator<Item = Job>,
     ) -> Option<Event>
     where
-        S: Source,
-        T: Target,
         W: Work,
     {
         let began = Instant::now();

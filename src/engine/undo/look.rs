@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use super::executor::UndoExecutor;
 use crate::domain::{Entity, Id, Kind, Locale, TargetId};
+use crate::engine::context::Ends;
 use crate::engine::reconcile::IDS_AT_ONCE;
-use crate::instance::{RequestError, Source, Target};
+use crate::instance::RequestError;
 use crate::plan::Node;
 
 /// How long a look at content that waits for its delete holds.
@@ -39,7 +40,7 @@ impl From<Result<Self, RequestError>> for Seen {
     }
 }
 
-impl<S: Source, T: Target> UndoExecutor<S, T> {
+impl<E: Ends> UndoExecutor<E> {
     /// Looks at what a node is to delete. Of redirections there is no list but the whole one, so the plan's look at them is
     /// the last.
     pub(super) async fn see(&self, node: Node, at: usize) -> Seen {
