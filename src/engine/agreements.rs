@@ -1,8 +1,8 @@
-//! Makes durable what agrees, and only that.
+//! Records agreements: entities that were compared and found equal, and nothing else.
 //!
-//! A run writes the base of an entity at two moments: before its uploads for what the plan compared and found equal, and
-//! after them for what the verification read back and found equal. A save by itself only notes what was sent; what a
-//! verification finds different stays owed until a later one finds it equal.
+//! A run writes the base of an entity at two moments: before its uploads, for what the plan compared and found equal, and
+//! after them, for what the verification read back and found equal. A save alone only records what was sent. What a
+//! verification finds different stays owed until a later verification finds it equal.
 
 use std::collections::HashMap;
 

@@ -1,9 +1,9 @@
 //! Files on their way from the source into an upload: bytes stream from the source's URL into the body, hashed and counted
 //! on the way.
 //!
-//! A file is opened before its upload has a permit, so that no permit is held while the source answers, and so that one
-//! that the source does not give is left out. It waits with its first bytes until then; see
-//! [`crate::engine::Options::files_in_flight`] for how many there are.
+//! A file is opened before its upload has a permit, so that no permit is held while the source responds, and so that a
+//! file that the source does not deliver is left out of the upload. Until the permit is there, the download waits with its
+//! first bytes; [`crate::engine::Options::files_in_flight`] bounds how many do.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Where pages go on the target, and what is kept of where they stand.
+//! The places of pages on the target: where a save puts them, and what is recorded of them.
 
 use super::context::{Ends, Live, PlanView, Prepared, RunContext};
 use crate::domain::{AgreedPlace, Home, Id as _, ItemState, Kind, TargetId};

@@ -1,8 +1,8 @@
-//! One step of the workflow for some entities, and what came of each.
+//! One workflow step for several entities, and the outcome of each.
 //!
-//! Publishing twice is harmless. So whatever has no result of its own is handed in again in smaller parts, until it stands
-//! alone: one entity that is refused costs its neighbours nothing. What no row names, neither as done nor as refused, is
-//! looked at on the target first.
+//! Publishing twice is harmless. So entities without a result of their own are submitted again in smaller parts, down to
+//! single ones: an entity that is refused does not affect the others. Where the response names an entity neither as done
+//! nor as refused, its state on the target is read first.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
-//! Puts new siblings in order that the target did not process in the order in which it accepted them.
+//! Reorders new siblings that the target did not process in the order in which it accepted them.
 //!
-//! New pages of one row may be at the target together, see [`super::state::Turn`]. Whether they came out right is looked at
-//! when all uploads are done: of rows with such pages the places are read, once for each locale, and pages that stand
-//! elsewhere are saved again, as few as it takes, the last one of a row first.
+//! New pages of one row may be in flight together, see [`super::state::Turn`]. Their order is checked when all uploads are
+//! done: the places in such rows are read, once per locale, and the smallest number of pages is saved again, the last one
+//! of a row first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

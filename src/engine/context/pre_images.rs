@@ -1,9 +1,9 @@
 //! What the target holds where a run is going to write over something, kept so that the run can be undone.
 //!
-//! It is noted with the intent, in one transaction: where a request may have left, the state also has what was there
-//! before. Only the first save of what existed before the run counts; patches and later attempts find a note already.
-//! The bytes of an asset go into a file before that. When they are not available, that is noted and reported, and the
-//! run goes on: a migration does not need the bytes that it replaces, and the undo lists the asset.
+//! It is recorded with the intent, in one transaction: where a request may have left, the state also has what was there
+//! before. Only the first save of what existed before the run counts; for patches and later attempts a record exists.
+//! The bytes of an asset are copied into a file before that. When they are not available, that is recorded and reported,
+//! and the run continues: a migration does not need the bytes that it replaces, and the undo lists the asset.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};

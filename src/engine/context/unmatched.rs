@@ -1,7 +1,7 @@
 //! Content and pages that the target had before the run and that are the counterpart of nothing.
 //!
-//! A run that finds a request without an answer has to separate what that request made from what was there before. Ids
-//! show it only on a server with rising ids. So an intent names what could be taken for its effect.
+//! When a request has no response, what it created has to be separated from what was there before. Ids show that only on
+//! a server with rising ids. So an intent names the entities that could be taken for its effect.
 
 use std::collections::HashMap;
 

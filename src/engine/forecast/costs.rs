@@ -1,4 +1,4 @@
-//! What requests and items cost.
+//! The measured costs of requests and items.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Reports once a second while no dispatcher does.
+//! Emits pace and forecast once a second in phases that have no dispatcher.
 
 use std::time::Duration;
 

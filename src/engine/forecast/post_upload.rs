@@ -1,4 +1,4 @@
-//! What comes after the uploads: what they brought is published, and the target is read back.
+//! The work after the uploads: publishing, and reading the target back.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

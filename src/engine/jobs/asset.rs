@@ -1,6 +1,7 @@
-//! Assets: new files share an upload with others of their folder and gallery; one that replaces another leaves alone.
+//! Assets: new files share an upload with others of their folder and gallery; a file that replaces another has its own.
 //!
-//! What a file replaces is kept for an undo first, and may have to be moved, so that its bytes reach it at another path.
+//! What a file replaces is copied for an undo first. It may then have to be moved, so that the upload reaches it
+//! at its new path.
 
 use super::{RequestItems, disguise};
 use crate::domain::folder_and_name;

@@ -1,4 +1,4 @@
-//! Pages: one in each batch, below its parent and in front of the nearest sibling behind it that is there.
+//! Pages: one per batch, below its parent and in front of the nearest following sibling that is on the target.
 
 use super::read_back;
 use crate::domain::{Id as _, Kind, Locale, TargetId};

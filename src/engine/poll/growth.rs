@@ -1,9 +1,9 @@
 //! How many items a content batch takes, and how many batches are at the target at one time.
 //!
-//! Both begin small, because a large batch keeps others waiting where items are processed one after another, and many
-//! batches only wait for one another where one is processed at a time. How the target works is not assumed, but seen:
+//! Both begin small, because a large batch delays others where items are processed one after another, and many batches only
+//! wait for one another where one is processed at a time. How the target works is not assumed, but observed:
 //!
-//! | seen | conclusion |
+//! | observed | conclusion |
 //! |---|---|
 //! | batches of a size are done soon, waiting for others included | larger batches |
 //! | they are not | the size stays |

@@ -1,4 +1,4 @@
-//! Items that the source shows to the public in an older version than its draft.
+//! Items whose published version on the source is older than their draft.
 //!
 //! The API publishes the newest version only. So the older one is saved over the draft, published, and then the draft is saved
 //! on top of it again:

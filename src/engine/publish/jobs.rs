@@ -1,4 +1,4 @@
-//! One request that publishes: noted before it leaves, and with what came of it.
+//! One request that publishes: recorded before it leaves, and again with its outcome.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};

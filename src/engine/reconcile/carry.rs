@@ -1,8 +1,8 @@
-//! Several entities in one request: sent, followed, looked for, and sent again in parts until each has its outcome.
+//! Several entities in one request: sent, polled, looked for, and sent again in parts until each has its outcome.
 //!
-//! One entity that the server cannot process makes its whole request fail. So a request that failed without an effect is
-//! sent again in halves, until that entity stands alone. One that stands alone is sent as often as attempts are allowed,
-//! unless it was refused.
+//! One entity that the server cannot process makes the whole request fail. So a request that failed without an effect is
+//! sent again in halves, down to that entity. A single entity is sent as often as attempts are allowed, unless it was
+//! refused.
 
 use super::believe;
 use super::files;

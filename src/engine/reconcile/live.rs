@@ -1,4 +1,4 @@
-//! Looks of a run for what it sent itself.
+//! What a run knows of its own requests, for the search on the target.
 
 use serde_json::Value;
 

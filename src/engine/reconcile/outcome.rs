@@ -1,4 +1,4 @@
-//! Claims what an entity became, makes it durable, then lets the lanes see it; and results in words.
+//! Claims the counterpart of an entity, makes it durable, then publishes it to the lanes; and results in words.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! A batch, followed to its end. When it is looked at is learnt in [`crate::engine::poll`].
+//! Polls a batch to its end. [`crate::engine::poll`] decides when.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
 //! New items that are almost what was sent.
 //!
-//! A server may store an item otherwise than it was sent: without a value, with a text that it has changed. When the answer
-//! is lost as well, nothing equal is found, and what was sent would be sent again. So the last look takes the suspect that
-//! has most of the fields. It is taken only where there is one such item for one that is missing. The verification names
-//! what differs, and the next save mends it. Any other suspect leaves the outcome unknown.
+//! A server may store an item differently from what was sent: without a value, or with a changed text. When the response is
+//! lost as well, nothing equal is found, and the item would be sent again. So the last search takes the candidate that has
+//! most of the fields, provided that there is one such candidate for one missing item. The verification names what differs,
+//! and the next save corrects it. With any other candidate the outcome stays unknown.
 
 use serde_json::Value;
 

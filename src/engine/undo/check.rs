@@ -1,4 +1,4 @@
-//! Reads the target back: what was deleted is gone, what was restored is as it was.
+//! Verifies an undo: reads back that deleted entities are gone and restored ones are as before.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What carries out the actions of an undo.
+//! Carries out the actions of an undo.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,7 @@
-//! Brings back what the public saw before a run published.
+//! Restores the published version from before a run.
 //!
-//! The API publishes the present version only. So an older one is saved, published, and then what stood in staging is
-//! saved over it. Each step may be repeated: an undo that was interrupted finds on the target how far it had come.
+//! The API publishes the newest version only. So the older version is saved and published, and then the former draft is
+//! saved over it. Each step may be repeated: the target shows how far an interrupted undo had come.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
-//! A last look before something is deleted.
+//! The last check before a delete.
 //!
-//! The plan may be old by then: people read it, and a large undo takes its time. A delete cannot be taken back, so what
-//! has changed since the plan stays, and whatever it refers to is held by it. The next undo plans anew.
+//! The plan may be old by then: users read it first, and a large undo takes long. A delete cannot be reverted, so an entity
+//! that has changed since the plan stays, and so does everything that it refers to. The next undo makes a new plan.
 
 use std::collections::HashMap;
 use std::time::Duration;

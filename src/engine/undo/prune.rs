@@ -1,11 +1,10 @@
 //! Deletes what the source no longer has, after the uploads of a run and what it publishes.
 //!
-//! What is deleted is what an undo of all the runs that created it would delete, so it goes the same way: looked at a last
-//! time, under an intent, in stages, read back. The pre-image is noted with the intent, so that an undo of the run can create
-//! it again.
+//! These deletes work like those of an undo: with a last check, under an intent, in stages, and read back. The pre-image is
+//! recorded with the intent, so that an undo of the run can create the entity again.
 //!
-//! The plan was made before the uploads, which may have failed or have let go of fewer references than expected. So the target
-//! is read once more, in all of its locales, and the plan is looked at again: what still holds is done, and nothing else.
+//! The plan was made before the uploads, which may have failed or have removed fewer references than expected. So the target
+//! is read once more, in all of its locales, and only what still holds of the plan is carried out.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -1,7 +1,7 @@
 //! Saves again what a run wrote over.
 //!
-//! Saving over a known id, and uploading over a path, may be repeated: the same lands in the same place. So a request
-//! whose answer was lost is sent again, and nothing has to be proven first.
+//! Saving over a known id, and uploading over a path, may be repeated with the same effect. So a request whose response was
+//! lost is sent again without a search.
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};

@@ -1,7 +1,7 @@
-//! Brings siblings back in order.
+//! Restores the order of siblings.
 //!
-//! The API can put a page in front of another one and not behind the last. So it may be a page that the run never
-//! touched that has to move, as in an upload; it is saved as it is, in another place.
+//! The API can put a page in front of another one and not behind the last. So a page that the run never touched may have to
+//! move, as in an upload; it is saved unchanged, in another place.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What the store needs of an entity when an undo is through with it.
+//! What the store records of an entity that an undo has processed.
 
 use super::executor::UndoExecutor;
 use crate::domain::{AgreedPlace, Id, Kind, Version};

@@ -1,8 +1,7 @@
 //! Compares the bytes of assets.
 //!
-//! The host of a file may state its digest (`Content-MD5`). Once that was right for some files that were downloaded, the
-//! others are compared by what their hosts state, which costs no download. A difference is reported only of bytes that
-//! were read.
+//! The host of a file may state its digest (`Content-MD5`). Once that was right for some downloaded files, the others are
+//! compared by the stated digest, without a download. A difference is reported only for bytes that were read.
 
 use std::sync::Arc;
 

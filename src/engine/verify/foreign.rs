@@ -1,4 +1,4 @@
-//! Notes what something else than this run changed on the target; the rule is in [`crate::engine::context`].
+//! Detects changes on the target that this run did not make; the rule is in [`crate::engine::context`].
 
 use std::collections::HashSet;
 

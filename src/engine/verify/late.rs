@@ -1,7 +1,7 @@
 //! Redirections that this run wrote and the target does not show yet.
 //!
-//! Their only list is that of the Content Fetch API, which may lag behind what was saved. A row that is still as it was before
-//! the run says nothing of what was written, so it is read again for a while.
+//! Their only list is that of the Content Fetch API, which may lag behind what was saved. A row that is still as before the
+//! run shows nothing about the write, so it is read again for a while.
 
 use std::sync::Arc;
 use std::time::Duration;

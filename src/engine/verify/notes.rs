@@ -1,4 +1,4 @@
-//! What is not carried over and no difference either: it is named, so that it is not taken for equal.
+//! What is neither migrated nor a difference: it is named, so that it is not taken for equal.
 
 use std::collections::BTreeMap;
 

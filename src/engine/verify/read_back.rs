@@ -1,4 +1,4 @@
-//! What is asked to see the target as it is now, and what is kept of the answers.
+//! Reads the target as it is after the uploads.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
