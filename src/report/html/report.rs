@@ -245,7 +245,7 @@ fn foot(progress: &Progress) -> Markup {
             (count(progress.requests())) " requests, " (count(progress.refused())) " refused, "
             (count(progress.retries())) " sent again; rate limited " (counted(progress.throttlings(), "time"))
             "; paused " (took(progress.paused(progress.last_at_ms()))) "; "
-            (counted(progress.batches_finished(), "batch").replace("batchs", "batches")) " worked off, "
+            (counted(progress.batches_finished(), "batch").replace("batchs", "batches")) " processed, "
             (count(progress.batches_split())) " split; " (counted(progress.patched(), "item"))
             " patched. Beside this page: summary.json, report.md, events.ndjson, plan.json, graph.json. Written by lockgate "
             (env!("CARGO_PKG_VERSION")) "."
