@@ -73,8 +73,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("unicode_normalization", &["domain", "mock"]),
     ("figment", &["config"]),
     ("keyring", &["config/logins"]),
-    ("rand_chacha", &["mock"]),
+    ("rand::rngs", &["mock"]),
     ("comfy_table", &["report", "cli"]),
+    ("maud", &["report"]),
     ("flate2", &["report/run_folder"]),
     ("tar", &["report/run_folder"]),
 ];
@@ -357,6 +358,56 @@ fn uses(text: &str, name: &str) -> bool {
     named(text, &format!("{name}::")).next().is_some()
         || text.trim_start().starts_with(&format!("use {name};"))
         || text.trim_start().starts_with(&format!("use {name} as"))
+}
+
+/// The packages of `Cargo.lock` by their versions.
+fn versions(lock: &toml::Table) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for package in lock["package"].as_array().unwrap() {
+        let of = |member| package[member].as_str().unwrap();
+        versions
+            .entry(of("name"))
+            .or_default()
+            .insert(of("version"));
+    }
+    versions
+}
+
+#[test]
+fn second_versions_of_crates_are_listed_with_what_holds_them_back() {
+    let read = |name| -> toml::Table {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        toml::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    };
+    let (lock, deny) = (read("Cargo.lock"), read("deny.toml"));
+    let mut listed = BTreeSet::new();
+    for skipped in deny["bans"]["skip"].as_array().unwrap() {
+        assert!(!skipped["reason"].as_str().unwrap().is_empty(), "{skipped}");
+        listed.insert(skipped["crate"].as_str().unwrap().split_once(':').unwrap());
+    }
+    let mut problems = Vec::new();
+    for (name, mut versions) in versions(&lock) {
+        if versions.len() == 1 {
+            continue;
+        }
+        let is_of = |version: &str, series: &str| version.starts_with(&format!("{series}."));
+        for (_, series) in listed.extract_if(.., |(of, _)| *of == name) {
+            let before = versions.len();
+            versions.retain(|version| !is_of(version, series));
+            if versions.len() == before {
+                problems.push(format!("deny.toml: {name} {series} is in no use"));
+            }
+        }
+        if versions.len() > 1 {
+            problems.push(format!("deny.toml: {name} has {versions:?}"));
+        }
+    }
+    problems.extend(
+        listed
+            .iter()
+            .map(|of| format!("deny.toml: {of:?} has one version")),
+    );
+    none(&problems);
 }
 
 #[test]

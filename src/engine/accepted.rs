@@ -1,4 +1,4 @@
-//! Reports to the dispatcher that the target has accepted the request of a job, long before the job is done.
+//! Reports to the dispatcher that the target has accepted the request of a job, long before the job ends.
 
 use tokio::sync::mpsc;
 

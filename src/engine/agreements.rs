@@ -1,33 +1,39 @@
-//! Makes durable what agrees, and only that.
+//! Records agreements: entities that were compared and found equal, and nothing else.
 //!
-//! A run writes the base of an entity at two moments: before its uploads for what the plan compared and found equal, and
-//! after them for what the verification read back and found equal. A save by itself only notes what was sent; what a
-//! verification finds different stays owed until a later one finds it equal.
+//! A run writes the base of an entity at two moments: before its uploads, for what the plan compared and found equal, and
+//! after them, for what the verification read back and found equal. A save alone only records what was sent. What a
+//! verification finds different stays owed until a later verification finds it equal.
 
 use std::collections::HashMap;
 
-use super::context::RunContext;
+use super::context::{Ends, PlanView, RunContext};
 use super::verify::{Compared, date_of};
 use crate::domain::{
     ContentHash, Entity, EntityKey, FieldHashes, Filled, Kind, Proof, SourceId, TargetId,
 };
-use crate::instance::{Source, Target};
 use crate::plan::{Action, ListOrder, Node, Planned, Schema, field_hashes, normal, without};
 use crate::store::{Change, Mapping, MappingOrigin, StoreError};
 
 /// Rows in one commit: few enough that the store answers others in between.
 const ROWS: usize = 1_000;
 
-impl<S: Source, T: Target> RunContext<S, T> {
+impl PlanView {
+    /// Whether this run saved an entity.
+    pub(super) fn wrote(&self, node: Node) -> bool {
+        self.planned(node).action.is_work()
+    }
+}
+
+impl<E: Ends> RunContext<E> {
     /// Notes what the plan found in agreement.
     pub(super) async fn remember_agreements(&self, known: &[Mapping]) -> Result<(), StoreError> {
-        let schema = Schema::of(&*self.target_inventory);
+        let schema = Schema::of(&*self.view.target_inventory);
         let known: HashMap<_, _> = known
             .iter()
             .map(|mapping| (&mapping.key, mapping))
             .collect();
         let mut rows = self.recognised(&known);
-        for (node, planned) in (0..).zip(&self.plan.entities) {
+        for (node, planned) in (0..).zip(&self.view.plan.entities) {
             let (Action::Adopt { .. } | Action::Unchanged { .. }) = &planned.action else {
                 continue;
             };
@@ -39,7 +45,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
             if planned.left_alone && !is_merged {
                 continue;
             }
-            let before = known.get(&self.entity(node).key).copied();
+            let before = known.get(&self.view.entity(node).key).copied();
             let row = self.agreed_in_plan(node, &schema, before);
             rows.extend(row.filter(|row| before.is_none_or(|before| !is_same(before, row))));
         }
@@ -48,8 +54,8 @@ impl<S: Source, T: Target> RunContext<S, T> {
 
     /// Rows without a base for entities that were recognised and differ: the next run must not take them for new.
     fn recognised(&self, known: &HashMap<&EntityKey, &Mapping>) -> Vec<Mapping> {
-        let entities = self.source_inventory.entities().iter();
-        let conflicts = entities.zip(&self.plan.entities);
+        let entities = self.view.source_inventory.entities().iter();
+        let conflicts = entities.zip(&self.view.plan.entities);
         let is_known = |entity: &Entity<SourceId>, target: Option<TargetId>| {
             let before = known.get(&entity.key).map(|before| before.target);
             before.is_some() && before == target
@@ -73,7 +79,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
                     bytes_date: None,
                     evidence: None,
                     origin: MappingOrigin::Adopted,
-                    run: self.run.clone(),
+                    run: self.journal.run.clone(),
                 })
             }
             _ => None,
@@ -87,12 +93,15 @@ impl<S: Source, T: Target> RunContext<S, T> {
         schema: &Schema,
         before: Option<&Mapping>,
     ) -> Option<Mapping> {
-        let planned = self.planned(node);
-        let entity = self.entity(node);
+        let planned = self.view.planned(node);
+        let entity = self.view.entity(node);
         let target = planned.action.counterpart()?;
-        let there = self.target_inventory.get(&entity.key.with_id(target))?;
+        let there = self
+            .view
+            .target_inventory
+            .get(&entity.key.with_id(target))?;
         let before = before.filter(|before| before.target == target);
-        let bytes_hash = self.equal_bytes.get(&entity.key.id).copied();
+        let bytes_hash = self.view.equal_bytes.get(&entity.key.id).copied();
         let is_asset = entity.key.kind == Kind::Asset;
         let (target_hash, fields) = agreed_form(planned, there, schema, before);
         Some(Mapping {
@@ -118,7 +127,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
             // What wrote it stays what wrote it: undo goes by that.
             run: match (&planned.action, before) {
                 (Action::Unchanged { .. }, Some(before)) => before.run.clone(),
-                _ => self.run.clone(),
+                _ => self.journal.run.clone(),
             },
         })
     }
@@ -130,21 +139,20 @@ impl<S: Source, T: Target> RunContext<S, T> {
     ) -> Result<(), StoreError> {
         let written: Vec<Mapping> = compared
             .into_iter()
-            .filter(|compared| self.wrote(compared.node))
+            .filter(|compared| self.view.wrote(compared.node))
             .map(|compared| self.compared_row(compared))
             .collect();
         self.note(written).await
     }
 
-    /// Whether this run saved an entity.
-    pub(super) fn wrote(&self, node: Node) -> bool {
-        self.planned(node).action.is_work()
-    }
-
     fn compared_row(&self, compared: Compared) -> Mapping {
-        let entity = self.entity(compared.node);
-        let planned = self.planned(compared.node);
-        let sent = self.sent_bytes.get(&entity.key.id).map(|sent| sent.hash);
+        let entity = self.view.entity(compared.node);
+        let planned = self.view.planned(compared.node);
+        let sent = self
+            .live
+            .sent_bytes
+            .get(&entity.key.id)
+            .map(|sent| sent.hash);
         let is_asset = entity.key.kind == Kind::Asset;
         let there = entity.key.with_id(compared.target);
         Mapping {
@@ -166,19 +174,19 @@ impl<S: Source, T: Target> RunContext<S, T> {
             bytes_date: compared.bytes_date,
             evidence: None,
             // A save may write over what was there although it was to create something.
-            origin: if self.target_inventory.get(&there).is_some() {
+            origin: if self.view.target_inventory.get(&there).is_some() {
                 MappingOrigin::Updated
             } else {
                 MappingOrigin::Created
             },
-            run: self.run.clone(),
+            run: self.journal.run.clone(),
         }
     }
 
     /// Notes in which order lists stand on both sides.
     pub(super) async fn remember_lists(&self, lists: Vec<ListOrder>) -> Result<(), StoreError> {
         let order = |order: ListOrder| Change::ListOrder {
-            pair: self.pair.clone(),
+            pair: self.journal.pair.clone(),
             list: order.key,
             numbers: order.numbers,
         };
@@ -186,7 +194,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
         if changes.is_empty() {
             return Ok(());
         }
-        self.store.commit(changes).await
+        self.journal.store.commit(changes).await
     }
 
     async fn note(&self, rows: Vec<Mapping>) -> Result<(), StoreError> {
@@ -196,7 +204,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
             if changes.is_empty() {
                 return Ok(());
             }
-            self.store.commit(changes).await?;
+            self.journal.store.commit(changes).await?;
         }
     }
 }

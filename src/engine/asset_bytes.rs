@@ -1,4 +1,4 @@
-//! Looks at the bytes of assets before a plan is made.
+//! Hashes the bytes of assets that a plan cannot judge by their lists.
 
 use std::collections::{HashMap, HashSet};
 

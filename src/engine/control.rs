@@ -1,8 +1,8 @@
-//! What a run receives while it works: commands, and the loss of its lease. One owner for all phases.
+//! Inputs of a run from outside, in all phases: commands, and the loss of its lease.
 //!
 //! Work that only reads may be dropped at any moment, and is, as soon as an end is requested. Work that writes is
-//! drained first, by the dispatcher, for as long as the grace period lasts. When the lease is lost, either is dropped at
-//! once: another run may have begun, and settles what is in flight.
+//! drained first, by the dispatcher, for as long as the grace period lasts. When the lease is lost, both are dropped at
+//! once: another run may have begun, and reconciles what is in flight.
 
 use std::future::Future;
 use std::pin::pin;

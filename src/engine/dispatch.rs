@@ -72,7 +72,7 @@ struct Dispatcher<W, J> {
 }
 
 impl<W: Work, J: Jobs> Dispatcher<W, J> {
-    fn context(&self) -> &RunContext<J::Source, J::Target> {
+    fn context(&self) -> &RunContext<J::Ends> {
         self.jobs.context()
     }
 
@@ -81,9 +81,9 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
         self.launched(effects).await?;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut before = self.context().target_pacer.sample();
+        let mut before = self.context().instances.target_pacer.sample();
         let mut drain_ends: Option<Instant> = None;
-        let mut standing = self.context().alarm.standing();
+        let mut standing = self.context().instances.alarm.standing();
         let mut cut = End::Complete;
         while !self.work.is_over() {
             // What a job could not send shows in the alarm first.
@@ -133,13 +133,13 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
                     break;
                 }
                 Input::Command(Command::SetRate(rate)) => {
-                    self.context().target_pacer.set_rate(rate);
+                    self.context().instances.target_pacer.set_rate(rate);
                 }
                 input => {
                     if input == Input::Command(Command::Resume) {
-                        self.context().alarm.resume();
+                        self.context().instances.alarm.resume();
                     }
-                    let sizes = self.context().batch_times.sizes();
+                    let sizes = self.context().instances.batch_times.sizes();
                     self.work.flow_mut().queues.size_batches(sizes);
                     let effects = self.work.apply(input);
                     self.launched(effects).await?;
@@ -147,7 +147,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
             }
             if self.work.is_draining() && drain_ends.is_none() {
                 let ends = Instant::now() + self.context().options.drain_grace;
-                self.context().alarm.drain(ends);
+                self.context().instances.alarm.drain(ends);
                 drain_ends = Some(ends);
             }
         }
@@ -161,7 +161,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
                 self.context().sink.emit(event).await;
             }
         }
-        self.context().store.gather(Duration::ZERO);
+        self.context().journal.store.gather(Duration::ZERO);
         self.tasks.shutdown().await;
         if let Some(left) = self.work.left() {
             self.context().sink.emit(left).await;
@@ -229,7 +229,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
             .flat_map(|effect| self.durable(effect))
             .collect();
         if !changes.is_empty() {
-            self.context().store.commit(changes).await?;
+            self.context().journal.store.commit(changes).await?;
         }
         for effect in effects {
             match effect {
@@ -265,7 +265,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
     /// Carries out what follows from an input, and notes whether anything could leave but has to wait.
     async fn launched(&mut self, effects: Vec<Effect>) -> Result<(), StoreError> {
         let is_idle = !self.work.flow().queues.is_anything_ready();
-        self.context().batch_times.note_idle(is_idle);
+        self.context().instances.batch_times.note_idle(is_idle);
         self.carry_out(effects).await
     }
 
@@ -275,9 +275,9 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
         if now.refused == before.refused {
             self.scarce = scarce(now.per_second_max, now.per_second_since(before));
         }
-        let times = &self.context().batch_times;
+        let times = &self.context().instances.batch_times;
         let items = least_items(times.costs().item(), self.scarce);
         self.work.flow_mut().queues.batch_from(items);
-        self.context().store.gather(gathering(self.scarce));
+        self.context().journal.store.gather(gathering(self.scarce));
     }
 }

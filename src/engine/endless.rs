@@ -1,7 +1,7 @@
-//! Ends the reading of what does not end.
+//! Limits on reads that might never end.
 //!
-//! A server decides how long its lists are, and a feed goes on as long as its token grows. So pages are counted, those that
-//! bring nothing new, and everything that was read.
+//! The server decides how long its lists are, and a feed continues as long as its token grows. So three numbers are bounded:
+//! pages, pages without anything new, and entries in total.
 
 use std::collections::HashMap;
 

@@ -1,9 +1,9 @@
 //! Files on their way from the source into an upload: bytes stream from the source's URL into the body, hashed and counted
 //! on the way.
 //!
-//! A file is opened before its upload has a permit, so that no permit is held while the source answers, and so that one
-//! that the source does not give is left out. It waits with its first bytes until then; see
-//! [`crate::engine::Options::files_in_flight`] for how many there are.
+//! A file is opened before its upload has a permit, so that no permit is held while the source responds, and so that a
+//! file that the source does not deliver is left out of the upload. Until the permit is there, the download waits with its
+//! first bytes; [`crate::engine::Options::files_in_flight`] bounds how many do.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,14 +14,14 @@ use md5::{Digest as _, Md5};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::context::{Prepared, RunContext};
+use super::context::{Ends, Instances, PlanView, Prepared, RunContext};
 use super::pace::Class;
 use crate::domain::{
     ContentHash, Entity, Id, Kind, SourceId, TargetId, TargetKey, folder_and_name, same_name,
 };
 use crate::instance::{
     ByteStream, Cause, Download, Effect, FileDigest, Fingerprint, RequestError, RowResult, Source,
-    Target, Unconfirmed, Upload, UploadFile,
+    Target as _, Unconfirmed, Upload, UploadFile,
 };
 use crate::plan::gallery_of;
 
@@ -48,14 +48,10 @@ pub(super) struct Opened {
 
 impl Outgoing {
     /// The file of an asset.
-    pub(super) fn of<S, T>(context: &RunContext<S, T>, item: &Prepared) -> Self
-    where
-        S: Source,
-        T: Target,
-    {
+    pub(super) fn of(view: &PlanView, item: &Prepared) -> Self {
         Self {
-            path: path(context, item).to_owned(),
-            media: context.entity(item.node).body.parse(),
+            path: path(view, item).to_owned(),
+            media: view.entity(item.node).body.parse(),
             meter: Meter::default(),
         }
     }
@@ -101,7 +97,7 @@ impl Outgoing {
     }
 }
 
-impl<S: Source, T: Target> RunContext<S, T> {
+impl<E: Ends> Instances<E> {
     /// Opens a file on the source side. Whatever goes wrong there, nothing has reached the target.
     ///
     /// # Errors
@@ -127,6 +123,21 @@ impl<S: Source, T: Target> RunContext<S, T> {
         })
     }
 
+    /// The bytes of a file. It is opened anew where it has stood too long when its turn comes, behind larger ones.
+    fn unless_old(&self, file: &Outgoing, opened: Opened) -> ByteStream {
+        let (source, url) = (self.source.clone(), file.url().to_owned());
+        let bytes = async move {
+            if opened.since.elapsed() < STANDS {
+                return Ok(opened.download.bytes);
+            }
+            drop(opened);
+            source.download(&url).await.map(|download| download.bytes)
+        };
+        stream::once(bytes).try_flatten().boxed()
+    }
+}
+
+impl<E: Ends> RunContext<E> {
     /// One attempt to upload files of one folder and gallery, with those that were opened while others were uploaded, or
     /// with files that are opened now. [`Meter::broke`] has the one that failed an attempt. A row of a file that was not
     /// sent to its end is not trusted.
@@ -147,6 +158,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
                 match fresh {
                     Some(opened) => Ok(opened),
                     None => self
+                        .instances
                         .open_file(file)
                         .await
                         .inspect_err(|_| file.meter.break_off()),
@@ -157,8 +169,8 @@ impl<S: Source, T: Target> RunContext<S, T> {
         let opened: Vec<Opened> = opened.into_iter().collect::<Result<_, _>>()?;
         let upload = self.upload_of(files, opened);
         // Files may have taken longer to open than the lease lasts.
-        self.keeps_lease().await;
-        let rows = self.target.upload(upload).await?;
+        self.instances.keeps_lease().await;
+        let rows = self.instances.target.upload(upload).await?;
         let is_unread = |at: usize| {
             files
                 .get(at)
@@ -190,53 +202,29 @@ impl<S: Source, T: Target> RunContext<S, T> {
                 name: folder_and_name(&file.path).1.to_owned(),
                 content_type: file.media["contentType"].as_str().map(str::to_owned),
                 length_bytes: length,
-                bytes: metered(self.unless_old(file, opened), file.meter.clone()),
+                bytes: metered(self.instances.unless_old(file, opened), file.meter.clone()),
             }
         });
         Upload {
             folder: folder.to_owned(),
-            gallery: gallery.and_then(|id| self.ids.shared(Kind::Gallery, id)),
+            gallery: gallery.and_then(|id| self.view.ids.shared(Kind::Gallery, id)),
             focal,
             files: files.collect(),
         }
     }
-
-    /// The bytes of a file. It is opened anew where it has stood too long when its turn comes, behind larger ones.
-    fn unless_old(&self, file: &Outgoing, opened: Opened) -> ByteStream {
-        let (source, url) = (self.source.clone(), file.url().to_owned());
-        let bytes = async move {
-            if opened.since.elapsed() < STANDS {
-                return Ok(opened.download.bytes);
-            }
-            drop(opened);
-            source.download(&url).await.map(|download| download.bytes)
-        };
-        stream::once(bytes).try_flatten().boxed()
-    }
 }
 
 /// The asset of the target that a save replaces, as the target had it before the run.
-pub(super) fn counterpart<'a, S, T>(
-    context: &'a RunContext<S, T>,
-    item: &Prepared,
-) -> Option<&'a Entity<TargetId>>
-where
-    S: Source,
-    T: Target,
-{
+pub(super) fn counterpart<'a>(view: &'a PlanView, item: &Prepared) -> Option<&'a Entity<TargetId>> {
     let key = TargetKey::global(Kind::Asset, item.save.id?.raw());
-    context.target_inventory.get(&key)
+    view.target_inventory.get(&key)
 }
 
 /// The path of an upload: that of the counterpart where it has the same name, because a case-sensitive server would
 /// make a second asset at the other spelling.
-pub(super) fn path<'a, S, T>(context: &'a RunContext<S, T>, item: &Prepared) -> &'a str
-where
-    S: Source,
-    T: Target,
-{
-    let name = &context.entity(item.node).name;
-    match counterpart(context, item) {
+pub(super) fn path<'a>(view: &'a PlanView, item: &Prepared) -> &'a str {
+    let name = &view.entity(item.node).name;
+    match counterpart(view, item) {
         Some(there) if same_name(&there.name, name) => &there.name,
         Some(_) | None => name,
     }

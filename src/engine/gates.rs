@@ -1,7 +1,7 @@
 //! Gates: named points of a run, each of which settles once.
 //!
-//! A gate holds how many entities it still waits for and the first that will not come. Only the dispatcher moves it,
-//! so it needs no lock and no waker: what waits for a gate is held in the dispatcher's own state until it settles.
+//! A gate holds the number of entities that are still missing and the first one that failed. Only the dispatcher changes it,
+//! so it needs no lock and no waker: what depends on a gate is kept in the dispatcher's own state until the gate settles.
 
 use std::collections::BTreeMap;
 

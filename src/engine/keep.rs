@@ -1,7 +1,7 @@
 //! Reads an instance into a folder: everything that a run reads of a source, and the bytes of its assets.
 //!
-//! An asset whose bytes the instance does not give is named, and the others are kept: one lost file must not prevent a
-//! backup. Whatever shows that the instance is out of reach ends the pull, and the next one goes on with what has arrived.
+//! An asset whose bytes cannot be had is named, and the others are kept: one lost file must not prevent a backup. An error
+//! that shows that the instance is unreachable ends the pull, and the next pull resumes with what has arrived.
 
 use std::io;
 use std::path::Path;

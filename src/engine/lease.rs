@@ -1,11 +1,11 @@
 //! Keeps the lease of a pair while a run works on it, and notifies the run when it is lost.
 //!
-//! The lease is renewed three times in its life, so that one slow disk flush does not cost it. A renewal that fails
-//! is tried again until the lease would have ended; from then on another run may have begun. What is in flight is
-//! dropped then: the other run finds its intents open and settles them, and two that settle the same would harm each
-//! other. A process that was stopped for a while wakes up with requests about to leave, before the lease is
-//! checked. So each write asks the [`Fence`] right before it leaves, which goes by the clock alone; what the
-//! connection was handed before that is out of reach. The task that renews belongs to the run's keeper and ends with it.
+//! The lease is renewed three times during its term, so that one slow disk flush does not lose it. A renewal that fails
+//! is tried again until the term ends; from then on another run may have begun. What is in flight is dropped then: the
+//! other run finds the open intents and reconciles them, and two runs that reconcile the same intent would harm each
+//! other. A process that was suspended resumes with requests about to leave, before the lease is checked. So each write
+//! passes the [`Fence`] right before it leaves, which compares the clock alone; what the connection already has cannot be
+//! recalled. The task that renews belongs to the run's keeper and ends with it.
 
 use std::time::Duration;
 

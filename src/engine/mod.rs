@@ -6,11 +6,11 @@
 //!               └──────inputs────────┘
 //! ```
 //!
-//! An undo takes the same way with a plan and jobs of its own; [`state::Work`] is what the dispatcher asks of either plan.
+//! An undo runs the same way, with a plan and jobs of its own; [`state::Work`] is the interface of both plans.
 //!
-//! Deciding is pure: [`state::RunState`] takes one input and returns effects, and can be tested without a
-//! runtime. Jobs do the waiting. A reader may wonder why a job, and not the dispatcher, makes outcomes durable: so that
-//! the outcomes of many jobs share one commit, while the dispatcher goes on.
+//! Decisions are pure: [`state::RunState`] takes one input and returns effects, and is tested without a runtime. Only jobs
+//! wait. Outcomes are made durable by jobs and not by the dispatcher, so that the outcomes of many jobs share one commit
+//! while the dispatcher continues.
 //!
 //! The engine uses neither HTTP nor a screen: it works on the two ports of [`crate::instance`] and emits
 //! [`crate::event`]s.

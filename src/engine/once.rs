@@ -1,7 +1,7 @@
-//! One reading of a source for several runs.
+//! One read of a source, shared by several runs.
 //!
-//! Whichever run comes first begins to read, and those that come meanwhile wait for the same answers. A run that ends before it
-//! has them leaves the reading to the others: it belongs to no run, and ends with the last one that waits.
+//! The first run starts the read, and runs that need it meanwhile wait for the same result. The read belongs to none of them:
+//! a run that ends early leaves it to the others, and it is cancelled with the last run that waits.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,7 +1,7 @@
 //! The intents of this run that have no outcome yet: what each carries, its batch, and why attempts at it failed.
 //!
-//! The store holds the same and is what counts after a crash. This is for the run itself: a job that breaks is taken up
-//! from its open intents, and the failed attempts are stored together with the outcome. They need no commit of their
+//! The store holds the same, and is used after a crash. This copy is for the run itself: a job whose task panicked is
+//! resumed from its open intents, and failed attempts are stored together with the outcome. They need no commit of their
 //! own, as no recovery depends on them.
 
 use dashmap::DashMap;

@@ -1,4 +1,4 @@
-//! What no request gets past: a token that is refused, rights that are gone, a host that is gone, a wait beyond the limit.
+//! Failures that stop all requests: a refused token, missing rights, an unreachable host, a wait beyond the limit.
 //!
 //! ```text
 //!   Open ──raise──▶ Over                      (no user to ask: the run ends, what was not sent stays for the next one)
@@ -6,8 +6,8 @@
 //!    └──drain─────▶ Draining                  (writes that have not left are dropped)
 //! ```
 //!
-//! One failure of an entity and a failure of everything look alike in a single answer. So a refused token is asked a
-//! second time, and what may be about one entity counts only when it comes several times without a success between.
+//! A single response does not show whether one entity or everything fails. So a request with a refused token is repeated
+//! once, and a failure that may concern one entity counts only when it occurs several times without a success between.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

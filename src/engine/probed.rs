@@ -1,4 +1,4 @@
-//! What a probe found out about a target, as runs use it.
+//! The findings of a probe about a target, as runs use them.
 
 use std::time::Duration;
 

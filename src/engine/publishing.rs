@@ -1,20 +1,21 @@
-//! One step of the workflow for some entities, and what came of each.
+//! One workflow step for several entities, and the outcome of each.
 //!
-//! Publishing twice is harmless. So whatever has no result of its own is handed in again in smaller parts, until it stands
-//! alone: one entity that is refused costs its neighbours nothing. What no row names, neither as done nor as refused, is
-//! looked at on the target first.
+//! Publishing twice is harmless. So entities without a result of their own are submitted again in smaller parts, down to
+//! single ones: an entity that is refused does not affect the others. Where the response names an entity neither as done
+//! nor as refused, its state on the target is read first.
 
 use std::collections::BTreeMap;
 
-use super::context::RunContext;
+use super::context::{Ends, RunContext};
 use super::pace::Class;
 use super::poll::BatchKind;
 use super::reconcile::{BatchEnd, HandedIn, follow_quietly, refusal_message, repeat};
+use super::sink::Sink;
 use super::state::IDS_AT_ONCE;
 use crate::domain::{BatchId, Id as _, ItemState, Kind, Locale, TargetId};
 use crate::event::Event;
 use crate::instance::{
-    About, Cause, Effect, Refusal, RequestError, RowResult, Source, Target, Unconfirmed, Verdict,
+    About, Cause, Effect, Refusal, RequestError, RowResult, Target as _, Unconfirmed, Verdict,
     Workflow,
 };
 
@@ -54,16 +55,12 @@ enum End {
 }
 
 /// Carries out `step` for some entities of one kind and locale.
-pub(super) async fn move_some<S, T>(
-    context: &RunContext<S, T>,
+pub(super) async fn move_some<E: Ends>(
+    context: &RunContext<E>,
     step: Workflow,
     (kind, locale): (Kind, &Locale),
     ids: &[TargetId],
-) -> Moved
-where
-    S: Source,
-    T: Target,
-{
+) -> Moved {
     move_more(
         context,
         step,
@@ -75,17 +72,13 @@ where
 }
 
 /// The same after others; `row` has how they were refused.
-pub(super) async fn move_more<S, T>(
-    context: &RunContext<S, T>,
+pub(super) async fn move_more<E: Ends>(
+    context: &RunContext<E>,
     step: Workflow,
     (kind, locale): (Kind, &Locale),
     ids: &[TargetId],
     row: &mut SameWords,
-) -> Moved
-where
-    S: Source,
-    T: Target,
-{
+) -> Moved {
     let mut moved = Moved::default();
     let mut open: Vec<Vec<TargetId>> = ids.chunks(IDS_AT_ONCE).map(<[_]>::to_vec).collect();
     open.reverse();
@@ -130,18 +123,19 @@ fn split(open: &mut Vec<Vec<TargetId>>, mut some: Vec<TargetId>) {
     open.extend([rest, some].into_iter().filter(|part| !part.is_empty()));
 }
 
-async fn hand_in<S, T>(
-    context: &RunContext<S, T>,
+async fn hand_in<E: Ends>(
+    context: &RunContext<E>,
     step: Workflow,
     (kind, locale): (Kind, &Locale),
     ids: &[TargetId],
-) -> End
-where
-    S: Source,
-    T: Target,
-{
-    let submit = || context.target.submit_workflow(step, kind, locale, ids);
-    let sender = context.to_target();
+) -> End {
+    let submit = || {
+        context
+            .instances
+            .target
+            .submit_workflow(step, kind, locale, ids)
+    };
+    let sender = context.instances.to_target();
     let mut submitted = sender.send_as(Class::Submit, Effect::Write, submit).await;
     // Several are handed in again in parts, which may be what helps.
     if let Err(error) = &submitted
@@ -185,19 +179,15 @@ where
         BatchEnd::Unknown(why) => End::Unknown(why),
         BatchEnd::Halted => End::Halted,
     };
-    emit_end(context, batch, items, &end).await;
+    emit_end(&context.sink, batch, items, &end).await;
     end
 }
 
-async fn emit_end<S, T>(context: &RunContext<S, T>, batch: BatchId, items: u32, end: &End)
-where
-    S: Source,
-    T: Target,
-{
+async fn emit_end(sink: &Sink, batch: BatchId, items: u32, end: &End) {
     let failed = match end {
         End::Told(refused, again) => u32::try_from(refused.len() + again.len()).unwrap_or(u32::MAX),
         End::Whole(..) if items > 1 => {
-            return context.sink.emit(Event::BatchSplit { batch, items }).await;
+            return sink.emit(Event::BatchSplit { batch, items }).await;
         }
         End::Whole(..) | End::Unknown(_) | End::Halted => items,
     };
@@ -206,7 +196,7 @@ where
         succeeded: items.saturating_sub(failed),
         failed: failed.min(items),
     };
-    context.sink.emit(finished).await;
+    sink.emit(finished).await;
 }
 
 /// What the rows of a batch state.
@@ -219,16 +209,12 @@ struct Judged {
 }
 
 /// Finds the results of what was asked for: they come in any order, and with those of items that come along.
-async fn judge<S, T>(
-    context: &RunContext<S, T>,
+async fn judge<E: Ends>(
+    context: &RunContext<E>,
     kind: Kind,
     ids: &[TargetId],
     results: &[RowResult],
-) -> Judged
-where
-    S: Source,
-    T: Target,
-{
+) -> Judged {
     let is_asked =
         |about: &About| about.kind.is_none_or(|told| told == kind) && ids.contains(&about.id);
     let mut refused = BTreeMap::new();
@@ -244,7 +230,7 @@ where
                     .entry(about.id)
                     .or_insert_with(|| refusal_message(refusal));
             }
-            Some(about) => emit_of_another(context, about, refusal).await,
+            Some(about) => emit_of_another(&context.sink, about, refusal).await,
             None => unnamed.push(refusal_message(refusal)),
         }
     }
@@ -272,16 +258,12 @@ where
 }
 
 /// Decides about what no row names: what the target shows as done is done, and the rest is handed in again.
-async fn look_at_untold<S, T>(
-    context: &RunContext<S, T>,
+async fn look_at_untold<E: Ends>(
+    context: &RunContext<E>,
     step: Workflow,
     (kind, locale): (Kind, &Locale),
     (judged, is_alone): (Judged, bool),
-) -> End
-where
-    S: Source,
-    T: Target,
-{
+) -> End {
     let Judged {
         mut refused,
         mut untold,
@@ -313,15 +295,11 @@ fn is_done(step: Workflow, state: Option<ItemState>) -> bool {
 }
 
 /// The states of some entities as the target has them now.
-async fn states<S, T>(
-    context: &RunContext<S, T>,
+async fn states<E: Ends>(
+    context: &RunContext<E>,
     (kind, locale): (Kind, &Locale),
     ids: &[TargetId],
-) -> Result<BTreeMap<TargetId, ItemState>, RequestError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<BTreeMap<TargetId, ItemState>, RequestError> {
     let inquiry = context.inquiry();
     let raw: Vec<i64> = ids.iter().map(|id| id.raw()).collect();
     let there = if kind == Kind::Content {
@@ -340,18 +318,14 @@ where
 }
 
 /// An item that came along with what was asked for, such as a component of a page, was refused.
-async fn emit_of_another<S, T>(context: &RunContext<S, T>, about: &About, refusal: &Refusal)
-where
-    S: Source,
-    T: Target,
-{
+async fn emit_of_another(sink: &Sink, about: &About, refusal: &Refusal) {
     let kind = about.kind.map_or("item", Kind::name);
     let message = format!(
         "{kind} {} on the target, which goes along with what is published, was refused: {}",
         about.id,
         refusal_message(refusal)
     );
-    context.sink.emit(Event::Warned { message }).await;
+    sink.emit(Event::Warned { message }).await;
 }
 
 #[cfg(test)]

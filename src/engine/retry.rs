@@ -1,4 +1,4 @@
-//! Sending again: the only place that does.
+//! The only place that sends a request again.
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What stands between a plan and its first write.
+//! The checks between a plan and its first write.
 
 use std::fmt;
 use std::sync::Arc;

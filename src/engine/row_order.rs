@@ -1,14 +1,14 @@
-//! Puts new siblings in order that the target did not process in the order in which it accepted them.
+//! Reorders new siblings that the target did not process in the order in which it accepted them.
 //!
-//! New pages of one row may be at the target together, see [`super::state::Turn`]. Whether they came out right is looked at
-//! when all uploads are done: of rows with such pages the places are read, once for each locale, and pages that stand
-//! elsewhere are saved again, as few as it takes, the last one of a row first.
+//! New pages of one row may be in flight together, see [`super::state::Turn`]. Their order is checked when all uploads are
+//! done: the places in such rows are read, once per locale, and the smallest number of pages is saved again, the last one
+//! of a row first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::context::RunContext;
+use super::context::{Ends, PlanView, RunContext};
 use super::control::Control;
 use super::dispatch::carry_out;
 use super::end::End;
@@ -16,7 +16,7 @@ use super::forecast::{EtaEstimator, PostUploadWork};
 use super::state::{Effect, Flow, Limits, Queue, Ready, Saved, Step, Work};
 use crate::domain::{FailureCause, Id as _, Locale};
 use crate::event::Event;
-use crate::instance::{Cause, RequestError, Source, Target};
+use crate::instance::{Cause, RequestError};
 use crate::plan::undo::out_of_order;
 use crate::plan::{Action, Node, Slot};
 use crate::store::StoreError;
@@ -35,13 +35,13 @@ pub(super) struct Ordered {
 ///
 /// # Errors
 /// [`StoreError`] when the state could not be made durable.
-pub(super) async fn put_in_order<S: Source, T: Target>(
-    context: &Arc<RunContext<S, T>>,
+pub(super) async fn put_in_order<E: Ends>(
+    context: &Arc<RunContext<E>>,
     (limits, after): (Limits, PostUploadWork),
     control: &mut Control<'_>,
 ) -> Result<Ordered, StoreError> {
     let ended = |end| Ordered { end, failed: 0 };
-    if context.overlapping.is_empty() {
+    if context.live.overlapping.is_empty() {
         return Ok(Ordered::default());
     }
     if control.is_asked() {
@@ -69,13 +69,11 @@ pub(super) async fn put_in_order<S: Source, T: Target>(
 }
 
 /// For every row in which some pages have to move, those pages, the last one first.
-async fn misplaced<S: Source, T: Target>(
-    context: &RunContext<S, T>,
-) -> Result<Vec<Vec<Node>>, RequestError> {
-    let rows: BTreeSet<Node> = context.overlapping.iter().map(|row| *row).collect();
+async fn misplaced<E: Ends>(context: &RunContext<E>) -> Result<Vec<Vec<Node>>, RequestError> {
+    let rows: BTreeSet<Node> = context.live.overlapping.iter().map(|row| *row).collect();
     let mut by_locale: BTreeMap<&Locale, Vec<Node>> = BTreeMap::new();
     for row in rows {
-        if let Some(locale) = context.entity(row).locale() {
+        if let Some(locale) = context.view.entity(row).locale() {
             by_locale.entry(locale).or_default().push(row);
         }
     }
@@ -88,7 +86,7 @@ async fn misplaced<S: Source, T: Target>(
             .collect();
         moves.extend(
             rows.into_iter()
-                .map(|row| to_move(context, row, &positions)),
+                .map(|row| to_move(&context.view, row, &positions)),
         );
     }
     moves.retain(|row: &Vec<Node>| !row.is_empty());
@@ -96,27 +94,20 @@ async fn misplaced<S: Source, T: Target>(
 }
 
 /// The pages of a row that have to move, the last one first: of those that this run created as few as possible.
-fn to_move<S: Source, T: Target>(
-    context: &RunContext<S, T>,
-    first: Node,
-    positions: &BTreeMap<i64, u32>,
-) -> Vec<Node> {
-    let place = context.planned(first).place.as_ref();
+fn to_move(view: &PlanView, first: Node, positions: &BTreeMap<i64, u32>) -> Vec<Node> {
+    let place = view.planned(first).place.as_ref();
     let row = place.and_then(|place| place.at).map(|(row, _)| row);
-    let slots = row.and_then(|row| context.plan.rows.get(row as usize));
+    let slots = row.and_then(|row| view.plan.rows.get(row as usize));
     let there = slots.into_iter().flatten().filter_map(|slot| {
         let (node, id) = match slot {
-            Slot::Page(node) => (
-                Some(*node),
-                context.ids.resolve(&context.entity(*node).key)?.id,
-            ),
+            Slot::Page(node) => (Some(*node), view.ids.resolve(&view.entity(*node).key)?.id),
             Slot::Other(id) => (None, *id),
         };
         Some((node, *positions.get(&id.raw())?))
     });
     let there: Vec<(Option<Node>, u32)> = there.collect();
     let found: Vec<u32> = there.iter().map(|(_, position)| *position).collect();
-    let is_new = |node: &Node| matches!(context.planned(*node).action, Action::Create { .. });
+    let is_new = |node: &Node| matches!(view.planned(*node).action, Action::Create { .. });
     let moves = there.into_iter().zip(out_of_order(&found));
     let moves = moves.filter(|(_, moves)| *moves);
     let mut moves: Vec<Node> = moves

@@ -155,14 +155,14 @@ impl<S: Source, T: Target> Session<S, T> {
             }
         }
         context.warn_of_foreign().await;
-        report.failed += context.unfinished.len();
+        report.failed += context.live.unfinished.len();
         Ok(report)
     }
 
     /// Compares what the run has left, and keeps what that shows. `Err` is how the run ended before that was through.
     async fn verify_after(
         &self,
-        context: &Arc<RunContext<S, T>>,
+        context: &Arc<RunContext<(S, T)>>,
         (locales, earlier): (&[Locale], Vec<Difference>),
         control: &mut Control<'_>,
     ) -> Result<Result<Vec<Difference>, End>, RunError> {
@@ -216,7 +216,7 @@ impl<S: Source, T: Target> Session<S, T> {
     /// Reads the target back and compares it, and reports the time that is left.
     async fn compare(
         &self,
-        context: &Arc<RunContext<S, T>>,
+        context: &Arc<RunContext<(S, T)>>,
         locales: &[Locale],
         (scope, earlier): (Scope, Vec<Difference>),
     ) -> Result<Verified, RunError> {

@@ -7,26 +7,23 @@ mod webhooks;
 
 use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use super::agreements::by_key;
 use super::asset_bytes;
 use super::channels;
-use super::context::Foreign;
-use super::context::PreImages;
-use super::context::RunContext;
+use super::context::{Instances, Journal, Live, PlanView, PreImages, RunContext};
 use super::end::End;
 use super::lease::{Fence, Keeper};
-use super::open_intents::OpenIntents;
 use super::options::{Matching, Options, Publish, UnknownOutcome};
 use super::outage::Alarm;
 use super::poll::BatchTimes;
 use super::publish::{Choice, Former};
 use super::pull::Reader;
 use super::reconcile::{Known, Recovery, settle_undone};
+use super::retry::Retries;
 use super::review::{Decided, Review};
 use super::run_error::RunError;
 use super::sink::Sink;
@@ -451,9 +448,10 @@ impl<S: Source, T: Target> Session<S, T> {
         }
     }
 
-    pub(super) fn context(&self, prepared: &Prepared, fence: Option<Fence>) -> RunContext<S, T> {
+    pub(super) fn context(&self, prepared: &Prepared, fence: Option<Fence>) -> RunContext<(S, T)> {
         let (source, target) = (Arc::clone(&prepared.source), Arc::clone(&prepared.target));
-        RunContext {
+        let bare = self.bare_context(source, target, fence);
+        let view = PlanView {
             plan: Arc::clone(&prepared.plan),
             pre_images: PreImages::new(
                 Arc::clone(&prepared.mappings),
@@ -466,55 +464,36 @@ impl<S: Source, T: Target> Session<S, T> {
             equal_bytes: prepared.equal_bytes.clone(),
             defaults: prepared.defaults.clone(),
             public: Arc::clone(&prepared.public.entities),
-            ..self.bare_context(source, target, fence)
-        }
+            ..bare.view
+        };
+        RunContext { view, ..bare }
     }
 
     /// The context of jobs without a plan and counterparts.
     pub(super) fn bare_context(
         &self,
-        source_inventory: Arc<Inventory<SourceId>>,
-        target_inventory: Arc<Inventory<TargetId>>,
+        source: Arc<Inventory<SourceId>>,
+        target: Arc<Inventory<TargetId>>,
         fence: Option<Fence>,
-    ) -> RunContext<S, T> {
+    ) -> RunContext<(S, T)> {
         RunContext {
-            source: self.source.instance.clone(),
-            target: self.target.instance.clone(),
-            ids: IdMap::new(target_inventory.asset_container.clone()),
-            source_inventory,
-            target_inventory,
-            plan: Arc::new(Plan::default()),
-            pre_images: PreImages::default(),
-            policies: self.policies.clone(),
-            schema: Schema::default(),
-            assets: AssetIndex::default(),
-            merged: Merged::default(),
-            sent_bytes: dashmap::DashMap::new(),
-            equal_bytes: HashMap::new(),
-            defaults: Defaults::default(),
-            public: Arc::default(),
-            unfinished: dashmap::DashSet::new(),
-            placed: dashmap::DashSet::new(),
-            republish: dashmap::DashSet::new(),
-            overlapping: dashmap::DashSet::new(),
-            sent_again: dashmap::DashSet::new(),
-            unmatched: OnceLock::new(),
-            altered: dashmap::DashSet::new(),
-            foreign: Foreign::default(),
-            store: self.store.clone(),
-            pair: self.pair(),
-            run: self.run.clone(),
-            source_pacer: Arc::clone(&self.source.pacer),
-            target_pacer: Arc::clone(&self.target.pacer),
+            instances: Instances {
+                source: self.source.instance.clone(),
+                target: self.target.instance.clone(),
+                source_pacer: Arc::clone(&self.source.pacer),
+                target_pacer: Arc::clone(&self.target.pacer),
+                retries: Retries::new(&self.options),
+                sink: self.sink.clone(),
+                fence,
+                alarm: Alarm::new(self.options.waits_for_user),
+                batch_times: BatchTimes::of(&self.options.probed),
+                upload_size: UploadSize::new(self.options.upload.bytes),
+            },
+            journal: Journal::new(self.store.clone(), self.pair(), self.run.clone()),
+            view: PlanView::bare(source, target, self.policies.clone(), &self.options),
+            live: Live::default(),
             sink: self.sink.clone(),
             options: self.options.clone(),
-            fence,
-            intents: AtomicI64::new(1),
-            open: OpenIntents::default(),
-            batches: dashmap::DashSet::new(),
-            batch_times: BatchTimes::of(&self.options.probed),
-            upload_size: UploadSize::new(self.options.upload.bytes),
-            alarm: Alarm::new(self.options.waits_for_user),
         }
     }
 

@@ -1,7 +1,7 @@
-//! A value that many wait for, and are woken in the order in which they began to wait.
+//! A watch channel that wakes its waiters in the order in which they began to wait.
 //!
-//! The channel of this kind in tokio wakes them in an order by chance, so that two runs with the same answers would not be
-//! the same run. Here is only what the engine uses of it, under the same names.
+//! tokio's wakes them in random order, so two runs with the same responses would differ. This one has only what the engine
+//! uses, under the same names.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,4 @@
-//! Where the engine puts its events.
+//! The sending end of the event channel.
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;

@@ -7,8 +7,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 use thiserror::Error;
 
 /// One rule. Conditions that are left out always hold; all that are given must hold.

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rand::Rng as _;
+use rand::RngExt as _;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use url::Url;

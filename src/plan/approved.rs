@@ -1,8 +1,8 @@
-//! A plan that was agreed to, and what of it still holds when it is applied.
+//! An approved plan, and what of it still holds when it is applied.
 //!
-//! Each entity has a fingerprint of both sides as they were when the plan was made. A plan that is made anew keeps the
-//! actions of entities that are as they were. What moved since is a conflict, and what the agreed plan does not name is
-//! out of scope: so nothing happens that was not agreed to.
+//! Each entity has a fingerprint of both sides from when the plan was made. A new plan keeps the actions of entities that
+//! have not changed. What changed since is a conflict, and what the approved plan does not name is out of scope: so nothing
+//! happens that was not approved.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

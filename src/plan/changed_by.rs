@@ -1,4 +1,4 @@
-//! What a user changed last, as the source says.
+//! The user that changed an entity last, as the source records it.
 //!
 //! Items and pages have the number of that user, containers the name, models, galleries and assets both; templates and
 //! redirections have neither. What has both says which number goes with which name.

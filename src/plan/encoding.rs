@@ -1,8 +1,8 @@
 //! The one table of how references are encoded: how each is read, how it is written, and on what evidence.
 //!
-//! The server answers a wrongly encoded link with success and stores it empty, so an encoding is a claim
-//! about the server that can be wrong unnoticed. That is why every claim stands here once,
-//! with its source, and why a run reads the first item of each encoding back before it writes more.
+//! The server reports success for a wrongly encoded link and stores it empty, so an encoding is an assumption about the
+//! server that can be wrong unnoticed. So every assumption is listed here once, with its source, and a run reads the first
+//! item of each encoding back before it writes more.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
-//! A plan in a file, to be looked at, agreed to, and applied later: `lockgate plan --out`, `lockgate apply`.
+//! A plan in a file, to be reviewed, approved and applied later: `lockgate plan --out`, `lockgate apply`.
 //!
-//! One JSON document. Its checksum covers every member, so what was changed by hand or cut off is refused.
+//! One JSON document. Its checksum covers every member, so a file that was edited or truncated is refused.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Bounds that a plan keeps to, or nothing of it is written.
+//! Limits of the user on a plan; nothing is written when it exceeds one.
 
 use jiff::Timestamp;
 use jiff::civil::Date;

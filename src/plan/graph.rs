@@ -1,7 +1,7 @@
-//! The dependency graph: which entity needs which.
+//! The dependency graph.
 //!
-//! One graph over all kinds. It is kept in two flat arrays, because a million entities with a few needs each
-//! have to be planned in seconds: no node of its own in memory, only ranges.
+//! One graph over all kinds, in two flat arrays: a million entities with a few dependencies each have to be planned in
+//! seconds, so a node is a range and not an allocation.
 
 /// The index of an entity, in the order of the source inventory.
 pub type Node = u32;

@@ -1,4 +1,4 @@
-//! Which side each field comes from, where both sides changed different ones.
+//! Three-way merge: which side each field comes from, where both sides changed different fields.
 //!
 //! ```text
 //!   what the source says, in the target's terms ──┐

@@ -1,4 +1,4 @@
-//! What has to happen: references, their rewriting, and what two sides must agree in.
+//! The plan: references and their rewriting, the comparison of both sides, and decisions.
 //!
 //! ```text
 //!   models ──▶ Schema ─┐
@@ -7,8 +7,8 @@
 //!                     body ──▶ normal() ──▶ differences()   whether two bodies say the same
 //! ```
 //!
-//! Extraction and rewriting are two visitors of one walker, so nothing can be rewritten that was not found, and
-//! nothing found that is not rewritten. How each reference is encoded stands in [`Encoding`] and nowhere else.
+//! Extraction and rewriting are two visitors of one walker, so both see the same references. How each reference is encoded
+//! is defined in [`Encoding`] and nowhere else.
 
 mod action;
 mod approved;

@@ -1,6 +1,6 @@
 //! Notices of a plan, besides what happens to each entity.
 //!
-//! A notice is one sentence about one entity. It stands behind the reason of the entity, and so in every list of the plan,
+//! A notice is one sentence about one entity. It follows the reason of the entity, and so is in every list of the plan,
 //! in the events and in the report. It is reported as a warning of its own; many of one kind are reported together.
 
 use super::Node;

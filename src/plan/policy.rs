@@ -1,4 +1,4 @@
-//! What the user decided beforehand about kinds and names: which side wins a conflict, and what is never written.
+//! Policies of the user for kinds and names: which side wins a conflict, and what is never written.
 
 use globset::{GlobBuilder, GlobMatcher};
 

@@ -1,4 +1,4 @@
-//! What the models of one side say about the fields of their items.
+//! Field definitions of the models of one side.
 //!
 //! Value, sort and text fields beside a link are plain text: only the model shows that `WriterID` holds
 //! content ids and not a number. Keys of items and names of fields are compared without regard to case and

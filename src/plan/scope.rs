@@ -1,9 +1,9 @@
-//! Which entities a selection takes, and why each of them.
+//! The entities of a selection, each with the reason why it is included.
 //!
-//! What was named is in scope, and everything that it needs, at any distance. What belongs to an item is more than what
-//! it needs: the items of a private list, which the item holds as a whole and no reference names. Such a list comes with
-//! its items, in the locale of the item. A shared list is another matter: an item that shows all news does not make all
-//! news its own. It comes as a container, its items stay where they are, and the plan says so.
+//! In scope is what was named and all its dependencies, at any distance. The items of a private list belong to the item that
+//! has the list, although no reference names them: they are included, in the locale of the item. A shared list is
+//! different: an item that shows all news does not own all news. Its container is included, its items are not, and the plan
+//! reports that.
 
 use hashbrown::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! What the user wants to move, and everything that this needs.
+//! The selection of the user, and everything that it depends on.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! A small source and a target that calls everything otherwise, for the tests of this room.
+//! A small source, and a target with other ids and names, for the tests of this module.
 
 use serde_json::{Value, json};
 

@@ -1,14 +1,14 @@
-//! Which new files leave together.
+//! Which new files share an upload.
 //!
 //! An upload names one folder and one gallery, and takes several files. So new files share one where both are the same, up
-//! to a count and a number of bytes. Everything else leaves alone:
+//! to a count and a number of bytes. Every other file has an upload of its own:
 //!
 //! | file | why |
 //! |---|---|
 //! | with a focal point | an upload has one for all of its files |
 //! | that replaces another | what was there is kept for an undo, and may have to be moved first, both for this file alone |
 //! | of unknown size | it would not be known when the upload is full |
-//! | that must not overlap with others | the user has said so |
+//! | that must not overlap with others | the user has configured it |
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,4 @@
-//! What a save of each kind takes, for priorities: their relation counts, not their size.
+//! The relative cost of a save of each kind, for priorities.
 
 use crate::domain::Kind;
 

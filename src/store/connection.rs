@@ -16,7 +16,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use sqlx::postgres::{PgConnection, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteConnection, SqliteRow};
-use sqlx::{ConnectOptions, Database, Decode, Encode, Executor, Row as _, Type};
+use sqlx::{AssertSqlSafe, ConnectOptions, Database, Decode, Encode, Executor, Row as _, Type};
 
 use tokio::time::Instant;
 
@@ -164,21 +164,22 @@ impl<'q> Statement<'q> {
 fn bound<'s, D: Database>(
     sql: &'s str,
     values: &'s [Value<'_>],
-) -> sqlx::query::Query<'s, D, D::Arguments<'s>>
+) -> sqlx::query::Query<'s, D, D::Arguments>
 where
     Option<i64>: Encode<'s, D> + Type<D>,
     Option<f64>: Encode<'s, D> + Type<D>,
     Option<&'s str>: Encode<'s, D> + Type<D>,
     &'s [u8]: Encode<'s, D> + Type<D>,
 {
-    values
-        .iter()
-        .fold(sqlx::query(sql), |query, value| match value {
+    values.iter().fold(
+        sqlx::query(AssertSqlSafe(sql)),
+        |query, value| match value {
             Value::Integer(value) => query.bind(*value),
             Value::Real(value) => query.bind(*value),
             Value::Text(value) => query.bind(value.as_deref()),
             Value::Bytes(value) => query.bind(&**value),
-        })
+        },
+    )
 }
 
 /// A row of either database.
@@ -279,12 +280,14 @@ impl Connection {
     /// As of [`Connection::execute`].
     pub(super) async fn script(&mut self, sql: &str) -> Result<(), StoreError> {
         let done = match &mut self.to {
-            To::Sqlite(connection) => connection.execute(sql).await.map(drop),
+            To::Sqlite(connection) => connection.execute(AssertSqlSafe(sql)).await.map(drop),
             To::Postgres {
                 connection,
                 is_lost,
                 ..
-            } => lasting(is_lost, connection.execute(sql)).await.map(drop),
+            } => lasting(is_lost, connection.execute(AssertSqlSafe(sql)))
+                .await
+                .map(drop),
         };
         done.map_err(|error| self.failed(error))
     }

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Executor};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 use url::Url;
 
 use super::StateUrlError;
@@ -94,7 +94,7 @@ impl Server {
              SET default_transaction_isolation = 'read committed'",
             self.schema
         );
-        connection.execute(&*session).await?;
+        connection.execute(AssertSqlSafe(session)).await?;
         Ok(connection)
     }
 }

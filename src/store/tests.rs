@@ -723,7 +723,7 @@ async fn rows_of_an_older_state_that_break_the_claims_are_set_aside() {
         "PRAGMA application_id = {}; PRAGMA user_version = 4",
         schema::APPLICATION_ID
     );
-    raw.execute(&*marks).await.unwrap();
+    raw.execute(sqlx::AssertSqlSafe(&*marks)).await.unwrap();
     for (id, target) in [(1, 700), (2, 700), (3, 702)] {
         let written = mapping(key(id), target);
         sqlx::query(

@@ -6,9 +6,9 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use lockgate::domain::{Kind, Locale};
+use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 use serde_json::{Map, Value, json};
 
 use crate::double::{REFUSED, Row, SOURCE_IDS, World, id};

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use lockgate::mock::Server;
 use lockgate::mock::file::{InstanceFile, Row, StateFile};
+use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
 use crate::binary::{Ended, Workspace, end_of};
@@ -170,7 +170,7 @@ async fn exactly_the_rest(seed: u64) {
     let stage = Stage::new().await;
     stage.ends("sync", &[], 0).await;
     let keys: Vec<(i64, String)> = titles(&stage.instance(SOURCE)).into_keys().collect();
-    let planned: BTreeSet<_> = keys.choose_multiple(&mut dice, 8).cloned().collect();
+    let planned: BTreeSet<_> = keys.sample(&mut dice, 8).cloned().collect();
     stage
         .edit(|source, _| {
             for (id, locale) in &planned {
@@ -219,7 +219,7 @@ async fn exactly_the_rest(seed: u64) {
 
 fn touched(keys: &[(i64, String)], dice: &mut ChaCha8Rng) -> BTreeSet<(i64, String)> {
     let count = dice.random_range(0..4);
-    keys.choose_multiple(dice, count).cloned().collect()
+    keys.sample(dice, count).cloned().collect()
 }
 
 #[tokio::test]

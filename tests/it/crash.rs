@@ -17,8 +17,8 @@ use lockgate::mock::Fault;
 use lockgate::mock::file::InstanceFile;
 use lockgate::mock::{self, Server};
 use lockgate::store::{StateUrl, Store, StoreError};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
 
 use crate::support::{Ran, Setup, TARGET, fixture, instances, serve_with};

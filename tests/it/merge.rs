@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use lockgate::mock::file::{InstanceFile, Row};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
 use crate::apply::{Stage, item};
@@ -239,12 +239,12 @@ fn all_said(side: &InstanceFile, keys: &[Key]) -> BTreeMap<Key, BTreeMap<&'stati
 
 /// Edits of one side to some of the entities.
 fn drawn(keys: &[Key], dice: &mut ChaCha8Rng) -> Edits {
-    let some: Vec<&Key> = keys.choose_multiple(dice, keys.len() / 2).collect();
+    let some: Vec<&Key> = keys.sample(dice, keys.len() / 2).collect();
     let mut edits = Edits::new();
     for key in some {
         let names = names_of(key);
         let count = dice.random_range(1..3);
-        for name in names.choose_multiple(dice, count) {
+        for name in names.sample(dice, count) {
             edits
                 .entry(key.clone())
                 .or_default()

@@ -21,7 +21,7 @@ pub(crate) async fn let_leases_end(url: &StateUrl) {
     let mut connection = options.connect().await.unwrap();
     // Before the first run there is no table.
     let end = format!("UPDATE {schema}.leases SET expires_ms = least(expires_ms, 1)");
-    drop(connection.execute(&*end).await);
+    drop(connection.execute(sqlx::AssertSqlSafe(end)).await);
 }
 
 async fn done(workspace: &Workspace, words: &[&str]) -> Ended {

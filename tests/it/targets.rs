@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use lockgate::mock::file::{InstanceFile, Row, StateFile};
 use lockgate::mock::{self, Server};
+use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom as _;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
 use crate::binary::{Ended, Workspace, end_of, lines_of_json};
@@ -305,7 +305,7 @@ fn of<'s>(state: &'s mut StateFile, guid: &str) -> &'s mut InstanceFile {
 async fn edit(server: &Server, models: &mut [Model; 3], (week, random): (i64, &mut ChaCha8Rng)) {
     let mut state = server.state();
     let keys: Vec<Article> = articles(of(&mut state, SOURCE)).into_keys().collect();
-    let edited: Vec<&Article> = keys.choose_multiple(random, 4).collect();
+    let edited: Vec<&Article> = keys.sample(random, 4).collect();
     for key in &edited {
         write(
             of(&mut state, SOURCE),
@@ -314,7 +314,7 @@ async fn edit(server: &Server, models: &mut [Model; 3], (week, random): (i64, &m
         );
     }
     add_article(of(&mut state, SOURCE), week);
-    let others: Vec<&Article> = keys.choose_multiple(random, 2).collect();
+    let others: Vec<&Article> = keys.sample(random, 2).collect();
     for key in others {
         let text = format!("Target, week {week}.");
         write(of(&mut state, PROD), key, &text);

@@ -5,8 +5,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use lockgate::mock::file::{InstanceFile, StateFile};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;

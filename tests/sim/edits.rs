@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use lockgate::domain::Kind;
 use lockgate::event::Side;
-use rand::Rng;
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
-use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 use crate::double::{Row, RowKey, World};

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use lockgate::engine::{Publish, Schedule};
 use lockgate::event::Command;
+use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 
 use crate::double::{Fault, Ids, Nature};
 use crate::edits::Edit;

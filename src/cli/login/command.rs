@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use rand::Rng as _;
+use rand::RngExt as _;
 use serde_json::json;
 
 use super::super::args::InstancesOnlyArgs;

@@ -1,16 +1,16 @@
-//! What changed on the target while this run was at work, and not by it.
+//! What something else changed on the target during this run.
 //!
-//! Two runs on one pair with different states cannot see each other, and an editor does not ask. Both show in what the
-//! target says later: entities that are new, gone or changed since the snapshot, and versions that rose by more than the
-//! saves of this run. A run may raise versions without a save of the entity, which is why a version alone does not always
-//! count:
+//! Two runs on one pair with different states cannot detect each other, and editors work at any time. Both show in what is
+//! read from the target later: entities that are new, gone or changed since the snapshot, and versions that rose by more
+//! than the saves of this run. A run may raise the version of an entity without saving it, so a version alone does not
+//! always count:
 //!
 //! ```text
-//!   a page, which a save in another locale raises     ─▶ its version rose, and it says something else
-//!   content of a run that publishes, which takes      ─▶ its version rose, and it says something else; what the run wrote
+//!   a page, which a save in another locale raises     ─▶ its version rose, and its content differs
+//!   content of a run that publishes, which takes      ─▶ its version rose, and its content differs; what the run wrote
 //!   components of pages along                            itself is not published either
 //!   other content                                     ─▶ its version rose
-//!   a kind without versions                           ─▶ it says something else, and the run did not write it
+//!   a kind without versions                           ─▶ its content differs, and the run did not write it
 //! ```
 //!
 //! An edit before the save of this run to the same entity is overwritten and does not show: the API does not return the
@@ -20,11 +20,11 @@ use std::collections::BTreeMap;
 
 use dashmap::{DashMap, DashSet};
 
+use super::instances::Ends;
 use super::run_context::RunContext;
 use crate::domain::{ItemState, Kind, TargetKey, Version};
 use crate::engine::options::Publish;
 use crate::event::Event;
-use crate::instance::{Source, Target};
 
 /// Maximum number of entities that the warning names.
 const NAMED: usize = 3;
@@ -118,15 +118,15 @@ impl ReadBack {
     }
 }
 
-impl<S: Source, T: Target> RunContext<S, T> {
+impl<E: Ends> RunContext<E> {
     /// Whether this run publishes something.
     pub(in crate::engine) fn publishes(&self) -> bool {
-        self.options.publish != Publish::Off || !self.republish.is_empty()
+        self.options.publish != Publish::Off || !self.live.republish.is_empty()
     }
 
     /// Warns of what something else changed on the target, if so.
     pub(in crate::engine) async fn warn_of_foreign(&self) {
-        if let Some(message) = self.foreign.sentence() {
+        if let Some(message) = self.live.foreign.sentence() {
             self.sink.emit(Event::Warned { message }).await;
         }
     }

@@ -1,16 +1,18 @@
 //! What the target holds where a run is going to write over something, kept so that the run can be undone.
 //!
-//! It is noted with the intent, in one transaction: where a request may have left, the state also has what was there
-//! before. Only the first save of what existed before the run counts; patches and later attempts find a note already.
-//! The bytes of an asset go into a file before that. When they are not available, that is noted and reported, and the
-//! run goes on: a migration does not need the bytes that it replaces, and the undo lists the asset.
+//! It is recorded with the intent, in one transaction: where a request may have left, the state also has what was there
+//! before. Only the first save of what existed before the run counts; for patches and later attempts a record exists.
+//! The bytes of an asset are copied into a file before that. When they are not available, that is recorded and reported,
+//! and the run continues: a migration does not need the bytes that it replaces, and the undo lists the asset.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use futures_util::StreamExt;
 
-use super::run_context::{Prepared, RunContext};
+use super::instances::Ends;
+use super::prepare::Prepared;
+use super::run_context::RunContext;
 use crate::domain::{
     AgreedPlace, Entity, EntityKey, Id, Inventory, ItemState, Kind, Locale, Placement, TargetId,
     TargetKey,
@@ -19,7 +21,7 @@ use crate::engine::pace::Class;
 use crate::engine::state::Step;
 use crate::event::Event;
 use crate::instance::{
-    Download, Effect, ReadRequest, ReadResponse, Record, RequestError, Source, Target,
+    Download, Effect, ReadRequest, ReadResponse, Record, RequestError, Source as _,
 };
 use crate::plan::undo::losing_values;
 use crate::plan::{Action, Node, target_hash};
@@ -125,7 +127,7 @@ pub(in crate::engine) fn rows(target: &Inventory<TargetId>) -> Rows {
     rows
 }
 
-impl<S: Source, T: Target> RunContext<S, T> {
+impl<E: Ends> RunContext<E> {
     /// What the target has in the places of `items`, as notes for the store; with a model that loses a field, also the
     /// items that lose a value with it.
     pub(in crate::engine) fn pre_images(&self, items: &[Prepared]) -> Vec<Change> {
@@ -136,7 +138,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
             };
             noted.push(self.pre_image(there, item.replaced.clone(), false));
             if there.key.kind == Kind::Model {
-                let losing = losing_values(&self.target_inventory, there, &item.save.body);
+                let losing = losing_values(&self.view.target_inventory, there, &item.save.body);
                 noted.extend(
                     losing
                         .into_iter()
@@ -155,14 +157,15 @@ impl<S: Source, T: Target> RunContext<S, T> {
     ) -> Change {
         let place = there.placement.as_deref();
         let place = place.map(|placement| {
-            self.pre_images
-                .place(there, placement, &self.target_inventory)
+            self.view
+                .pre_images
+                .place(there, placement, &self.view.target_inventory)
         });
         Change::PreImage(Box::new(PreImage {
-            run: self.run.clone(),
+            run: self.journal.run.clone(),
             key: there.key.clone(),
             version: there.version,
-            hash: target_hash(there, &self.schema),
+            hash: target_hash(there, &self.view.schema),
             prior: PriorState {
                 name: there.name.to_string(),
                 state: there.state,
@@ -170,8 +173,8 @@ impl<S: Source, T: Target> RunContext<S, T> {
                 place,
                 bytes,
                 along,
-                mapping: self.pre_images.mapping(&there.key).cloned(),
-                agreed_place: self.pre_images.agreed_place(&there.key).cloned(),
+                mapping: self.view.pre_images.mapping(&there.key).cloned(),
+                agreed_place: self.view.pre_images.agreed_place(&there.key).cloned(),
             },
         }))
     }
@@ -183,21 +186,21 @@ impl<S: Source, T: Target> RunContext<S, T> {
         node: Node,
         target: TargetId,
     ) -> Option<Change> {
-        let there = self.entity(node).key.with_id(target);
-        let there = self.target_inventory.get(&there)?;
+        let there = self.view.entity(node).key.with_id(target);
+        let there = self.view.target_inventory.get(&there)?;
         Some(self.pre_image(there, None, false))
     }
 
     /// What the public sees of an entity that is going to be published.
     pub(in crate::engine) async fn former_live(&self, node: Node, target: TargetId) -> FormerLive {
-        let there = self.entity(node).key.with_id(target);
-        let Some(before) = self.target_inventory.get(&there) else {
+        let there = self.view.entity(node).key.with_id(target);
+        let Some(before) = self.view.target_inventory.get(&there) else {
             return FormerLive::New;
         };
         if before.state == ItemState::Published {
             return FormerLive::Same;
         }
-        match self.live(&there).await {
+        match self.live_version(&there).await {
             Ok(Some(live)) => FormerLive::Version { body: live.body },
             Ok(None) => FormerLive::Nothing,
             Err(error) => {
@@ -212,7 +215,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
     }
 
     /// The published version of an item or page on the target.
-    pub(in crate::engine) async fn live(
+    pub(in crate::engine) async fn live_version(
         &self,
         there: &TargetKey,
     ) -> Result<Option<Entity<TargetId>>, RequestError> {
@@ -224,8 +227,8 @@ impl<S: Source, T: Target> RunContext<S, T> {
             id: there.id.raw(),
             locale: locale.clone(),
         };
-        let read = || self.target.read(&ask);
-        let sender = self.to_target();
+        let read = || self.instances.target.read(&ask);
+        let sender = self.instances.to_target();
         let sent = sender.send_as(Class::of(&ask), Effect::Read, read);
         let answer: ReadResponse<TargetId> = sent.await?;
         Ok(answer.found.into_iter().find_map(|found| match found {
@@ -236,11 +239,11 @@ impl<S: Source, T: Target> RunContext<S, T> {
 
     /// What the first save of `item` writes over, if it existed before this run.
     fn replaced_entity(&self, item: &Prepared) -> Option<&Entity<TargetId>> {
-        let Action::Update { target } = self.planned(item.node).action else {
+        let Action::Update { target } = self.view.planned(item.node).action else {
             return None;
         };
-        let there = self.entity(item.node).key.with_id(target);
-        let there = self.target_inventory.get(&there);
+        let there = self.view.entity(item.node).key.with_id(target);
+        let there = self.view.target_inventory.get(&there);
         there.filter(|_| item.step == Step::Save)
     }
 
@@ -255,6 +258,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
         let url = media["originUrl"].as_str().unwrap_or_default();
         let size = media["size"].as_u64().filter(|size| *size > 0);
         let kept = self
+            .instances
             .to_target()
             .send_as(Class::Download, Effect::Read, || self.keep(url))
             .await;
@@ -285,12 +289,12 @@ impl<S: Source, T: Target> RunContext<S, T> {
         &self,
         url: &str,
     ) -> Result<Result<Option<PriorBytes>, StoreError>, RequestError> {
-        let keeping = match self.store.keep_bytes().await {
+        let keeping = match self.journal.store.keep_bytes().await {
             Ok(Some(keeping)) => keeping,
             Ok(None) => return Ok(Ok(None)),
             Err(error) => return Ok(Err(error)),
         };
-        let download = self.target.download(url).await?;
+        let download = self.instances.target.download(url).await?;
         copy(download, keeping).await
     }
 }

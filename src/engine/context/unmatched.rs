@@ -1,14 +1,14 @@
 //! Content and pages that the target had before the run and that are the counterpart of nothing.
 //!
-//! A run that finds a request without an answer has to separate what that request made from what was there before. Ids
-//! show it only on a server with rising ids. So an intent names what could be taken for its effect.
+//! When a request has no response, what it created has to be separated from what was there before. Ids show that only on
+//! a server with rising ids. So an intent names the entities that could be taken for its effect.
 
 use std::collections::HashMap;
 
-use super::run_context::RunContext;
+use super::plan_view::PlanView;
 use crate::domain::{Inventory, Kind, Locale, TargetId, name_key};
 use crate::id_map::IdMap;
-use crate::instance::{Save, Source, Target};
+use crate::instance::Save;
 use crate::plan::container_of;
 
 /// The most that an intent names for one entity. Where there are more, their ids are compared.
@@ -54,7 +54,7 @@ fn place(kind: Kind, body: &serde_json::Value, locale: &Locale) -> Place {
     (kind, name_key(container), locale.clone())
 }
 
-impl<S: Source, T: Target> RunContext<S, T> {
+impl PlanView {
     /// What could be taken for the effect of a save that creates; see [`Unmatched::near`].
     pub(in crate::engine) fn unmatched_near(&self, save: &Save) -> Option<Vec<TargetId>> {
         let unmatched = || Unmatched::of(&self.target_inventory, &self.ids);

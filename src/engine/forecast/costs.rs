@@ -1,11 +1,10 @@
-//! What requests and items cost.
+//! The measured costs of requests and items.
 
 use std::time::Duration;
 
-use crate::engine::context::RunContext;
+use crate::engine::context::{Ends, RunContext};
 use crate::engine::pace::{Class, PacerSnapshot, gathering};
 use crate::engine::poll::BatchCosts;
-use crate::instance::{Source, Target};
 
 /// The time of an answer before one of its class or any other has come.
 const UNKNOWN: Duration = Duration::from_millis(100);
@@ -27,17 +26,18 @@ pub(in crate::engine) struct Costs {
 
 impl Costs {
     /// What is known now.
-    pub(in crate::engine) fn of<S: Source, T: Target>(context: &RunContext<S, T>) -> Self {
+    pub(in crate::engine) fn of<E: Ends>(context: &RunContext<E>) -> Self {
         Self {
-            target: context.target_pacer.pace_snapshot(),
+            target: context.instances.target_pacer.pace_snapshot(),
             download: *context
+                .instances
                 .source_pacer
                 .pace_snapshot()
                 .times
                 .get(Class::Download),
-            batches: context.batch_times.costs(),
-            commit: context.store.commit_time(),
-            gathers: context.store.is_gathering(),
+            batches: context.instances.batch_times.costs(),
+            commit: context.journal.store.commit_time(),
+            gathers: context.journal.store.is_gathering(),
         }
     }
 

@@ -1,28 +1,23 @@
-//! Reports once a second while no dispatcher does.
+//! Emits pace and forecast once a second in phases that have no dispatcher.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::engine::context::RunContext;
+use crate::engine::context::{Ends, RunContext};
 use crate::engine::pace::Sample;
 use crate::event::Event;
-use crate::instance::{Source, Target};
 
 /// Does `work`, and reports at once and then every second the pace and the time that is left: `forecast` derives that from
 /// the pace when the work began and the present one, and returns nothing while it has no basis.
-pub(in crate::engine) async fn emit_while<S, T, R>(
-    context: &RunContext<S, T>,
+pub(in crate::engine) async fn emit_while<E: Ends, R>(
+    context: &RunContext<E>,
     mut forecast: impl FnMut(&Sample, &Sample) -> Option<Event>,
     work: impl Future<Output = R>,
-) -> R
-where
-    S: Source,
-    T: Target,
-{
+) -> R {
     let mut tick = tokio::time::interval_at(Instant::now(), Duration::from_secs(1));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let began = context.target_pacer.sample();
+    let began = context.instances.target_pacer.sample();
     let mut before = began;
     let mut work = std::pin::pin!(work);
     loop {
@@ -45,16 +40,16 @@ fn short(number: f64) -> f64 {
 }
 
 /// Reports the pace since the sample before, and returns the new one.
-pub(in crate::engine) async fn emit_pace<S, T>(
-    context: &RunContext<S, T>,
+pub(in crate::engine) async fn emit_pace<E: Ends>(
+    context: &RunContext<E>,
     before: &Sample,
-) -> Sample
-where
-    S: Source,
-    T: Target,
-{
-    let now = context.target_pacer.sample();
-    let notices = [&context.source_pacer, &context.target_pacer].map(|pacer| pacer.take_notice());
+) -> Sample {
+    let now = context.instances.target_pacer.sample();
+    let notices = [
+        &context.instances.source_pacer,
+        &context.instances.target_pacer,
+    ]
+    .map(|pacer| pacer.take_notice());
     if let Some(message) = notices.into_iter().flatten().next() {
         context.sink.emit(Event::Warned { message }).await;
     }

@@ -1,9 +1,9 @@
-//! When the rest of a run is played ahead, and where the result goes.
+//! When the rest of a run is simulated, and where the result goes.
 //!
-//! A play of an hour takes about a second of a processor, and an end that was named well does not move. So nothing is
-//! played while the uploads are where the last play has them and cost what it took them to cost; and after the first second
-//! of plays it is done rarely; in between the course of the last play is reported again, stretched by what the uploads are
-//! slower or faster than it. See `rest` for what that comes to.
+//! Simulating an hour takes about a second of processor time, and a good estimate does not move. So there is no new
+//! simulation while the uploads are where the last one has them and cost what it assumed; after the first second of
+//! processor time simulations become rare. In between, the curve of the last one is reported again, stretched by the
+//! factor by which the uploads are slower or faster than it.
 
 use std::time::Duration;
 
@@ -12,10 +12,9 @@ use tokio::time::Instant;
 
 use super::post_upload::PostUploadWork;
 use super::{Costs, Forecast, ahead};
-use crate::engine::context::RunContext;
+use crate::engine::context::{Ends, RunContext};
 use crate::engine::state::{Job, Work};
 use crate::event::Event;
-use crate::instance::{Source, Target};
 
 /// A play may take one part of the time in this many, on a thread of its own …
 const SHARE: u32 = 100;
@@ -125,15 +124,13 @@ impl EtaEstimator {
 
     /// Begins to play, unless a play is on, the last one still holds, or it was a short while ago for what it took: then
     /// what to report instead, if anything.
-    pub(in crate::engine) fn ask<S, T, W>(
+    pub(in crate::engine) fn ask<E: Ends, W>(
         &mut self,
-        context: &RunContext<S, T>,
+        context: &RunContext<E>,
         work: &W,
         running: impl Iterator<Item = Job>,
     ) -> Option<Event>
     where
-        S: Source,
-        T: Target,
         W: Work,
     {
         let began = Instant::now();

@@ -1,21 +1,20 @@
 //! How long the rest of a run will take.
 //!
-//! Nothing is extrapolated: the scheduler itself is played ahead. A copy of the run's state is given the answers that the
-//! target would give, on a clock of its own: each job asks for its requests, these wait for their turn, for the
-//! rate and for a place in flight, and take as long as such requests took so far; a batch takes
-//! what such batches took, whatever they waited for. So the ready queue, the critical path, the sizes of the batches to come and
-//! both schedules are what they will be, as far as costs stay what they are. The receiver corrects for the
-//! difference: see `progress::eta`. What comes after the uploads is counted in requests.
-//! An undo is played like a run.
+//! Nothing is extrapolated: the scheduler itself is simulated. A copy of the run's state gets the responses that the target
+//! would give, on a clock of its own: requests of a job wait for their turn, for the rate and for a permit, and take as long
+//! as such requests took so far; a batch takes what such batches took, waiting included. So the ready queue, the critical
+//! path, the sizes of batches to come and both schedules are as they will be, as long as costs do not change. The receiver
+//! corrects for the difference, see `progress::eta`. What follows the uploads is counted in requests. An undo is simulated
+//! like a run.
 //!
-//! | file | says |
+//! | file | contents |
 //! |---|---|
-//! | `costs` | what was learned of the target |
-//! | `simulate` | the play |
-//! | `progress_curve` | how far it gets when |
-//! | `post_upload` | what comes after the uploads |
-//! | `eta_estimator` | when it is played |
-//! | `emitting` | how it is reported where no dispatcher runs |
+//! | `costs` | the measured costs of the target |
+//! | `simulate` | the simulation |
+//! | `progress_curve` | its result: how far the uploads are at which time |
+//! | `post_upload` | what follows the uploads |
+//! | `eta_estimator` | when a simulation is due |
+//! | `emitting` | reports in phases without a dispatcher |
 
 mod costs;
 mod emitting;

@@ -1,17 +1,16 @@
-//! What comes after the uploads: what they brought is published, and the target is read back.
+//! The work after the uploads: publishing, and reading the target back.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Costs;
 use crate::domain::{Kind, Locale};
-use crate::engine::context::RunContext;
+use crate::engine::context::{Ends, RunContext};
 use crate::engine::pace::{Class, Sample};
 use crate::engine::poll::BatchKind;
 use crate::engine::state::IDS_AT_ONCE;
 use crate::engine::verify::Scope;
 use crate::event::{Bottleneck, Event, millis};
-use crate::instance::{Source, Target};
 
 /// Rows of a page of a list, as the adapter asks for them.
 const ROWS: usize = 250;
@@ -72,16 +71,12 @@ pub(in crate::engine) struct Reading {
 
 impl Reading {
     /// What a verification of what `scope` says asks.
-    pub(in crate::engine) fn of<S, T>(
-        context: &RunContext<S, T>,
+    pub(in crate::engine) fn of<E: Ends>(
+        context: &RunContext<E>,
         locales: &[Locale],
         scope: Scope,
-    ) -> Self
-    where
-        S: Source,
-        T: Target,
-    {
-        let all = |kind| context.source_inventory.of_kind(kind);
+    ) -> Self {
+        let all = |kind| context.view.source_inventory.of_kind(kind);
         let count = |kind| all(kind).len();
         let items = all(Kind::Content).iter().filter_map(|item| item.locale());
         let items = items.filter(|locale| locales.contains(locale));
@@ -89,9 +84,9 @@ impl Reading {
             Scope::AfterRun => planned.action.is_work(),
             Scope::Everything => true,
         };
-        let assets = (0..).zip(context.source_inventory.entities());
+        let assets = (0..).zip(context.view.source_inventory.entities());
         let assets = assets.filter(|(node, entity)| {
-            entity.key.kind == Kind::Asset && is_fetched(context.planned(*node))
+            entity.key.kind == Kind::Asset && is_fetched(context.view.planned(*node))
         });
         let downloads = if context.options.verify_bytes {
             assets.count()
@@ -178,15 +173,11 @@ pub(in crate::engine) struct PostUploadWork {
 
 impl PostUploadWork {
     /// What comes after this run, which publishes `publication`.
-    pub(in crate::engine) fn of<S, T>(
-        context: &RunContext<S, T>,
+    pub(in crate::engine) fn of<E: Ends>(
+        context: &RunContext<E>,
         publication: Publication,
         locales: &[Locale],
-    ) -> Self
-    where
-        S: Source,
-        T: Target,
-    {
+    ) -> Self {
         let reading = if context.options.verify {
             Reading::of(context, locales, Scope::AfterRun)
         } else {

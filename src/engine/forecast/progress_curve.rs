@@ -1,4 +1,4 @@
-//! How far the uploads were to be when, so that it can be seen whether a play still holds.
+//! The progress that a simulation predicts over time, to see whether it still holds.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The rest of the uploads, played ahead on a clock of its own.
+//! Simulates the rest of the uploads on a clock of its own.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

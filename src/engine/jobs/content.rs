@@ -2,26 +2,21 @@
 
 use super::{RequestItems, read_back};
 use crate::domain::Locale;
-use crate::engine::context::RunContext;
+use crate::engine::context::{Ends, RunContext};
 use crate::engine::reconcile::{Cargo, Sent, carry};
 use crate::engine::state::{Step, StepResult};
-use crate::instance::{Source, Target};
 use crate::plan::Node;
 use crate::store::StoreError;
 
 /// Sends items, or takes up the request in which they were sent. Returns what came of each, and why nothing more may be
 /// written, if so.
-pub(super) async fn run<S, T>(
-    context: &RunContext<S, T>,
+pub(super) async fn run<E: Ends>(
+    context: &RunContext<E>,
     locale: &Locale,
     steps: &[(Node, Step)],
     (probe, sent): (bool, Option<Sent>),
-) -> Result<(Vec<StepResult>, Option<String>), StoreError>
-where
-    S: Source,
-    T: Target,
-{
-    let lot = RequestItems::prepare(context, steps);
+) -> Result<(Vec<StepResult>, Option<String>), StoreError> {
+    let lot = RequestItems::prepare(&context.view, steps);
     let results = if lot.items.is_empty() {
         Vec::new()
     } else {

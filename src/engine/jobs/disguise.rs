@@ -10,16 +10,16 @@ use std::pin::Pin;
 
 use super::{asset, redirections, save};
 use crate::domain::{Entity, Kind, TargetId};
-use crate::engine::context::{Prepared, RunContext};
+use crate::engine::context::{Ends, PlanView, Prepared, RunContext};
 use crate::engine::reconcile::settle;
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::id_map::IdConflict;
-use crate::instance::{Saved, Source, Target};
+use crate::instance::Saved;
 use crate::plan::Node;
 use crate::store::{Change, IntentId, PriorBytes, StoreError};
 
-impl<S: Source, T: Target> RunContext<S, T> {
+impl PlanView {
     /// What was on the target before the run and has been written over by the save of `item`, which was addressed to
     /// something else or to nothing.
     pub(in crate::engine) fn written_over(
@@ -33,7 +33,9 @@ impl<S: Source, T: Target> RunContext<S, T> {
         let key = &self.entity(item.node).key;
         self.target_inventory.get(&key.with_id(saved.id))
     }
+}
 
+impl<E: Ends> RunContext<E> {
     /// The note of what was in the place of `there`, overwritten by mistake.
     pub(in crate::engine) fn found_out(&self, there: &Entity<TargetId>) -> Change {
         let lost = || PriorBytes::Lost {
@@ -45,16 +47,12 @@ impl<S: Source, T: Target> RunContext<S, T> {
 }
 
 /// Makes durable that `item` became `saved`, and sends again what it has written over.
-pub(super) async fn settled<S, T>(
-    context: &RunContext<S, T>,
+pub(super) async fn settled<E: Ends>(
+    context: &RunContext<E>,
     intent: IntentId,
     item: &Prepared,
     saved: &Saved,
-) -> Result<Vec<StepResult>, StoreError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Vec<StepResult>, StoreError> {
     let (result, taken) = settle(context, intent, item, saved).await?;
     if taken {
         put_back(context, item, saved).await?;
@@ -63,26 +61,22 @@ where
 }
 
 /// Sends again what `item` has written over.
-pub(super) fn put_back<'a, S, T>(
-    context: &'a RunContext<S, T>,
+pub(super) fn put_back<'a, E: Ends>(
+    context: &'a RunContext<E>,
     item: &'a Prepared,
     saved: &'a Saved,
-) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>
-where
-    S: Source,
-    T: Target,
-{
+) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>> {
     Box::pin(async move {
-        let key = &context.entity(item.node).key;
-        let Err(IdConflict::Target { kept, .. }) = context.ids.claim(key, saved.id) else {
+        let key = &context.view.entity(item.node).key;
+        let Err(IdConflict::Target { kept, .. }) = context.view.ids.claim(key, saved.id) else {
             return Ok(());
         };
         let owner = key.with_id(kept);
-        let Some(node) = context.source_inventory.position(&owner) else {
+        let Some(node) = context.view.source_inventory.position(&owner) else {
             return Ok(());
         };
         // What writes over one another is not put back for ever.
-        if !context.sent_again.insert(node) {
+        if !context.live.sent_again.insert(node) {
             return Ok(());
         }
         for result in resubmit(context, node).await? {
@@ -96,20 +90,16 @@ where
     })
 }
 
-async fn resubmit<S, T>(
-    context: &RunContext<S, T>,
+async fn resubmit<E: Ends>(
+    context: &RunContext<E>,
     node: Node,
-) -> Result<Vec<StepResult>, StoreError>
-where
-    S: Source,
-    T: Target,
-{
-    let step = if context.planned(node).is_patched() {
+) -> Result<Vec<StepResult>, StoreError> {
+    let step = if context.view.planned(node).is_patched() {
         Step::Patch
     } else {
         Step::Save
     };
-    match context.entity(node).key.kind {
+    match context.view.entity(node).key.kind {
         Kind::Model | Kind::Container | Kind::Template | Kind::Gallery => {
             save::run(context, (node, step)).await
         }

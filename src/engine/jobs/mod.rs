@@ -14,13 +14,12 @@ mod save;
 
 use resubmit::run_again;
 
-use super::context::{Prepared, RunContext};
+use super::context::{Ends, PlanView, Prepared, RunContext};
 use super::end::StopCause;
 use super::reconcile::{failed, held_back, not_prepared};
 use super::state::Queue;
 use super::state::{Job, Step, StepResult};
 use crate::domain::Outcome;
-use crate::instance::{Source, Target};
 use crate::plan::Node;
 use crate::store::{Change, StoreError};
 
@@ -37,13 +36,11 @@ pub(super) struct Finished {
 
 /// What carries out the jobs of a plan.
 pub(super) trait Jobs: Send + Sync + 'static {
-    /// The instance read from.
-    type Source: Source;
-    /// The instance written to.
-    type Target: Target;
+    /// The two instances.
+    type Ends: Ends;
 
     /// What every job works with.
-    fn context(&self) -> &RunContext<Self::Source, Self::Target>;
+    fn context(&self) -> &RunContext<Self::Ends>;
 
     /// Carries out a job to its end. `again`: what is left of one after its task broke.
     ///
@@ -59,9 +56,8 @@ pub(super) trait Jobs: Send + Sync + 'static {
     fn outcome(&self, node: Node, outcome: &Outcome, because: &str) -> Vec<Change>;
 }
 
-impl<S: Source, T: Target> Jobs for RunContext<S, T> {
-    type Source = S;
-    type Target = T;
+impl<E: Ends> Jobs for RunContext<E> {
+    type Ends = E;
 
     fn context(&self) -> &Self {
         self
@@ -69,7 +65,7 @@ impl<S: Source, T: Target> Jobs for RunContext<S, T> {
 
     async fn run(&self, job: Job, again: bool) -> Result<Finished, StoreError> {
         if let Some(turn) = job.turn.filter(|turn| turn.overlaps) {
-            self.overlapping.insert(turn.row);
+            self.live.overlapping.insert(turn.row);
         }
         if again {
             run_again(self, job).await
@@ -80,19 +76,15 @@ impl<S: Source, T: Target> Jobs for RunContext<S, T> {
 
     fn outcome(&self, node: Node, outcome: &Outcome, because: &str) -> Vec<Change> {
         if !outcome.has_counterpart() {
-            self.unfinished.insert(node);
+            self.live.unfinished.insert(node);
         }
-        let target = self.planned(node).action.counterpart();
+        let target = self.view.planned(node).action.counterpart();
         let row = self.run_entity(node, outcome.clone(), target, because);
         vec![Change::Entity(row)]
     }
 }
 
-async fn run<S, T>(context: &RunContext<S, T>, job: Job) -> Result<Finished, StoreError>
-where
-    S: Source,
-    T: Target,
-{
+async fn run<E: Ends>(context: &RunContext<E>, job: Job) -> Result<Finished, StoreError> {
     let mut stop = None;
     let results = match &job.queue {
         Queue::Save => save::run(context, job.steps[0]).await?,
@@ -124,13 +116,9 @@ struct RequestItems {
 }
 
 impl RequestItems {
-    fn prepare<S, T>(context: &RunContext<S, T>, steps: &[(Node, Step)]) -> Self
-    where
-        S: Source,
-        T: Target,
-    {
+    fn prepare(view: &PlanView, steps: &[(Node, Step)]) -> Self {
         let mut items = Vec::with_capacity(steps.len());
-        let refuse = |(node, step): &(Node, Step)| match context.prepare(*node, *step) {
+        let refuse = |(node, step): &(Node, Step)| match view.prepare(*node, *step) {
             Ok(item) => {
                 items.push(item);
                 None

@@ -1,33 +1,29 @@
-//! Pages: one in each batch, below its parent and in front of the nearest sibling behind it that is there.
+//! Pages: one per batch, below its parent and in front of the nearest following sibling that is on the target.
 
 use super::read_back;
 use crate::domain::{Id as _, Kind, Locale, TargetId};
-use crate::engine::context::{Prepared, RunContext};
+use crate::engine::context::{Ends, Live, PlanView, Prepared, RunContext};
 use crate::engine::reconcile::{Cargo, Sent, carry, not_prepared};
 use crate::engine::state::{Step, StepResult};
-use crate::instance::{PageSave, Source, Target};
+use crate::instance::PageSave;
 use crate::plan::{Action, Node};
 use crate::store::StoreError;
 
-pub(super) async fn run<S, T>(
-    context: &RunContext<S, T>,
+pub(super) async fn run<E: Ends>(
+    context: &RunContext<E>,
     (node, step): (Node, Step),
     (probe, sent): (bool, Option<Sent>),
-) -> Result<(Vec<StepResult>, Option<String>), StoreError>
-where
-    S: Source,
-    T: Target,
-{
-    let prepared = if context.planned(node).is_place_only() && step == Step::Save {
+) -> Result<(Vec<StepResult>, Option<String>), StoreError> {
+    let prepared = if context.view.planned(node).is_place_only() && step == Step::Save {
         context.prepare_as_it_is(node).await
     } else {
-        context.prepare(node, step)
+        context.view.prepare(node, step)
     };
     let item = match prepared {
         Ok(item) => item,
         Err(reason) => return Ok((vec![not_prepared(reason)], None)),
     };
-    let page = match place(context, &item) {
+    let page = match place(&context.view, &context.live, &item) {
         Ok(page) => page,
         Err(reason) => return Ok((vec![not_prepared(reason)], None)),
     };
@@ -47,18 +43,14 @@ where
 ///
 /// # Errors
 /// A sentence that names the channel which the target does not have, or the parent that has no counterpart.
-fn place<S, T>(context: &RunContext<S, T>, item: &Prepared) -> Result<PageSave, String>
-where
-    S: Source,
-    T: Target,
-{
-    let home = context.home(item.node)?;
+fn place(view: &PlanView, live: &Live, item: &Prepared) -> Result<PageSave, String> {
+    let home = view.home(item.node)?;
     Ok(PageSave {
         parent: home.parent.map(TargetId::new),
-        place_before: context.following(item.node),
+        place_before: view.following(live, item.node),
         channel_id: home.channel,
         other_locale: if item.save.id.is_none() {
-            other_locale(context, item.node)
+            other_locale(view, item.node)
         } else {
             None
         },
@@ -67,32 +59,27 @@ where
 }
 
 /// The page in a locale in which the target has it already.
-fn other_locale<S, T>(context: &RunContext<S, T>, node: Node) -> Option<(TargetId, Locale)>
-where
-    S: Source,
-    T: Target,
-{
-    let entity = context.entity(node);
-    let id = context.ids.shared(Kind::Page, entity.key.id)?;
+fn other_locale(view: &PlanView, node: Node) -> Option<(TargetId, Locale)> {
+    let entity = view.entity(node);
+    let id = view.ids.shared(Kind::Page, entity.key.id)?;
     if let Action::Create {
         joins: Some(joined),
-    } = &context.planned(node).action
+    } = &view.planned(node).action
         && joined.target == id
     {
         return Some((id, joined.locale.clone()));
     }
-    context
-        .source_inventory
+    view.source_inventory
         .locales
         .iter()
-        .chain(&context.target_inventory.locales)
+        .chain(&view.target_inventory.locales)
         .filter(|locale| Some(*locale) != entity.locale())
         .find(|locale| {
             let key = crate::domain::Key {
                 locale: Some((*locale).clone()),
                 ..entity.key.clone()
             };
-            context.ids.resolve(&key).is_some()
+            view.ids.resolve(&key).is_some()
         })
         .map(|locale| (id, locale.clone()))
 }

@@ -4,21 +4,17 @@
 //! target has been seen to keep it; the first difference in a reference stops the run.
 
 use crate::domain::{Id, TargetId};
-use crate::engine::context::{Prepared, RunContext};
+use crate::engine::context::{Ends, Prepared, RunContext};
 use crate::engine::state::{Saved, StepResult};
-use crate::instance::{Cause, Source, Target};
+use crate::instance::Cause;
 use crate::plan::{Difference, differences, normal};
 
 /// Reads what was saved and compares its references. Returns why nothing more may be written, if so.
-pub(super) async fn compare<S, T>(
-    context: &RunContext<S, T>,
+pub(super) async fn compare<E: Ends>(
+    context: &RunContext<E>,
     items: &[Prepared],
     results: &[StepResult],
-) -> Option<String>
-where
-    S: Source,
-    T: Target,
-{
+) -> Option<String> {
     for (item, result) in items.iter().zip(results) {
         let StepResult::Done(Saved { target, .. }) = result else {
             continue;
@@ -30,16 +26,12 @@ where
     None
 }
 
-pub(super) async fn compare_one<S, T>(
-    context: &RunContext<S, T>,
+pub(super) async fn compare_one<E: Ends>(
+    context: &RunContext<E>,
     item: &Prepared,
     target: TargetId,
-) -> Option<String>
-where
-    S: Source,
-    T: Target,
-{
-    let key = &context.entity(item.node).key;
+) -> Option<String> {
+    let key = &context.view.entity(item.node).key;
     let (kind, locale) = (item.save.kind, item.save.locale.as_ref());
     let found = match context.inquiry().one(kind, target.raw(), locale).await {
         Ok(found) => found,
@@ -56,8 +48,8 @@ where
             "{key} was saved as {target}, and the target does not know that id"
         ));
     };
-    let expected = normal(item.save.kind, &item.save.body, &context.schema);
-    let stored = normal(item.save.kind, &found.body.parse(), &context.schema);
+    let expected = normal(item.save.kind, &item.save.body, &context.view.schema);
+    let stored = normal(item.save.kind, &found.body.parse(), &context.view.schema);
     differences(&expected, &stored).iter().find(|difference| difference.is_reference).map(|difference| {
         let Difference { at, expected, found, .. } = difference;
         format!("the target stored a reference of {key} wrong: at {at} it was sent {expected} and has {found}")

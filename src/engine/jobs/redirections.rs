@@ -1,23 +1,18 @@
 //! URL redirections: up to 250 in one request, answered row by row.
 
 use super::{RequestItems, disguise};
-use crate::engine::context::RunContext;
+use crate::engine::context::{Ends, RunContext};
 use crate::engine::reconcile::{Cargo, Sent, carry};
 use crate::engine::state::{Step, StepResult};
-use crate::instance::{Source, Target};
 use crate::plan::Node;
 use crate::store::StoreError;
 
-pub(super) async fn run<S, T>(
-    context: &RunContext<S, T>,
+pub(super) async fn run<E: Ends>(
+    context: &RunContext<E>,
     steps: &[(Node, Step)],
     sent: Option<Sent>,
-) -> Result<Vec<StepResult>, StoreError>
-where
-    S: Source,
-    T: Target,
-{
-    let lot = RequestItems::prepare(context, steps);
+) -> Result<Vec<StepResult>, StoreError> {
+    let lot = RequestItems::prepare(&context.view, steps);
     if lot.items.is_empty() {
         return Ok(lot.results(Vec::new()));
     }

@@ -9,13 +9,13 @@ use std::collections::HashMap;
 
 use super::{Finished, asset, content, page, read_back, redirections, save};
 use crate::domain::TargetId;
-use crate::engine::context::RunContext;
+use crate::engine::context::{Ends, PlanView, RunContext};
 use crate::engine::end::StopCause;
 use crate::engine::open_intents::OpenIntent;
 use crate::engine::reconcile::{Sent, held_back};
 use crate::engine::state::Queue;
 use crate::engine::state::{How, Job, Saved, Step, StepResult};
-use crate::instance::{Cause, RequestError, Source, Target};
+use crate::instance::{Cause, RequestError};
 use crate::plan::{Action, Node};
 use crate::store::{IntentId, StoreError};
 
@@ -26,24 +26,20 @@ const BROKE: &str = "the job that sent it broke before it heard the answer";
 ///
 /// # Errors
 /// [`StoreError`] when the state could not be made durable: the run cannot go on.
-pub(super) async fn run_again<S, T>(
-    context: &RunContext<S, T>,
+pub(super) async fn run_again<E: Ends>(
+    context: &RunContext<E>,
     job: Job,
-) -> Result<Finished, StoreError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Finished, StoreError> {
     let mut known: HashMap<(Node, Step), StepResult> = HashMap::new();
     let mut stop = None;
-    for (id, intent) in context.open.of(&job.steps) {
+    for (id, intent) in context.journal.open.of(&job.steps) {
         let (results, wrong) = take_up(context, &job, id, &intent).await?;
         stop = stop.or(wrong.map(StopCause::Reference));
         known.extend(intent.steps.into_iter().zip(results));
     }
     let mut before = Vec::new();
     for step in &job.steps {
-        if let (false, Some(target)) = (known.contains_key(step), created(context, *step)) {
+        if let (false, Some(target)) = (known.contains_key(step), created(&context.view, *step)) {
             before.push((*step, target));
             known.insert(
                 *step,
@@ -78,16 +74,12 @@ where
 }
 
 /// Reads back what the broken task had settled, but may not have read back. Returns why nothing more may be written, if so.
-async fn settled_before<S, T>(
-    context: &RunContext<S, T>,
+async fn settled_before<E: Ends>(
+    context: &RunContext<E>,
     before: &[((Node, Step), TargetId)],
-) -> Option<String>
-where
-    S: Source,
-    T: Target,
-{
+) -> Option<String> {
     for ((node, step), target) in before {
-        let item = context.prepare(*node, *step).ok()?;
+        let item = context.view.prepare(*node, *step).ok()?;
         let found = read_back::compare_one(context, &item, *target).await;
         if found.is_some() {
             return found;
@@ -97,29 +89,21 @@ where
 }
 
 /// The counterpart of an entity that was created by the broken task and settled before it broke.
-fn created<S, T>(context: &RunContext<S, T>, (node, step): (Node, Step)) -> Option<TargetId>
-where
-    S: Source,
-    T: Target,
-{
-    let is_create = matches!(context.planned(node).action, Action::Create { .. });
-    let found = context.ids.resolve(&context.entity(node).key);
+fn created(view: &PlanView, (node, step): (Node, Step)) -> Option<TargetId> {
+    let is_create = matches!(view.planned(node).action, Action::Create { .. });
+    let found = view.ids.resolve(&view.entity(node).key);
     found
         .filter(|_| step == Step::Save && is_create)
         .map(|counterpart| counterpart.id)
 }
 
 /// Brings one open intent to its end. One result per step of it, and why nothing more may be written, if so.
-async fn take_up<S, T>(
-    context: &RunContext<S, T>,
+async fn take_up<E: Ends>(
+    context: &RunContext<E>,
     job: &Job,
     id: IntentId,
     intent: &OpenIntent,
-) -> Result<(Vec<StepResult>, Option<String>), StoreError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<(Vec<StepResult>, Option<String>), StoreError> {
     let sent = Some(Sent {
         intent: id,
         attempt: intent.attempt,

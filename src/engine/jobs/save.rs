@@ -2,24 +2,20 @@
 
 use super::disguise;
 use crate::domain::{Failure, FailureCause};
-use crate::engine::context::{Prepared, RunContext};
+use crate::engine::context::{Ends, Prepared, RunContext};
 use crate::engine::reconcile::{
     checked_one, close, failure, held_back, never_left, not_prepared, settle_save,
 };
 use crate::engine::state::{Step, StepResult};
-use crate::instance::{Cause, Effect, RequestError, Saved, Source, Target, Verdict};
+use crate::instance::{Cause, Effect, RequestError, Saved, Target as _, Verdict};
 use crate::plan::Node;
 use crate::store::{IntentId, IntentState, Operation, StoreError};
 
-pub(super) async fn run<S, T>(
-    context: &RunContext<S, T>,
+pub(super) async fn run<E: Ends>(
+    context: &RunContext<E>,
     (node, step): (Node, Step),
-) -> Result<Vec<StepResult>, StoreError>
-where
-    S: Source,
-    T: Target,
-{
-    let item = match context.prepare(node, step) {
+) -> Result<Vec<StepResult>, StoreError> {
+    let item = match context.view.prepare(node, step) {
         Ok(item) => item,
         Err(reason) => return Ok(vec![not_prepared(reason)]),
     };
@@ -33,11 +29,11 @@ where
         .await?;
     let mut sent = context
         .under(intent)
-        .send(Effect::Write, || context.target.save(&item.save))
+        .send(Effect::Write, || context.instances.target.save(&item.save))
         .await;
     let is_unsent = |error: &RequestError| error.cause == Cause::Halted;
     if sent.as_ref().is_err_and(is_unsent) {
-        return never_left(context, intent, 1).await;
+        return never_left(&context.journal, intent, 1).await;
     }
     if let Ok(saved) = sent {
         sent = checked_one(context, &item.save, saved).await;
@@ -51,19 +47,15 @@ where
 }
 
 /// Takes up a save whose answer was lost.
-pub(super) async fn take_up<S, T>(
-    context: &RunContext<S, T>,
+pub(super) async fn take_up<E: Ends>(
+    context: &RunContext<E>,
     (node, step): (Node, Step),
     intent: IntentId,
     error: RequestError,
-) -> Result<Vec<StepResult>, StoreError>
-where
-    S: Source,
-    T: Target,
-{
-    match context.prepare(node, step) {
+) -> Result<Vec<StepResult>, StoreError> {
+    match context.view.prepare(node, step) {
         Ok(item) => {
-            context.open.note(intent, &error.to_string());
+            context.journal.open.note(intent, &error.to_string());
             let sent = settle_save(context, intent, &item, error).await;
             finish(context, intent, &item, sent).await
         }
@@ -73,16 +65,12 @@ where
 }
 
 /// Makes the outcome of a save durable.
-async fn finish<S, T>(
-    context: &RunContext<S, T>,
+async fn finish<E: Ends>(
+    context: &RunContext<E>,
     intent: IntentId,
     item: &Prepared,
     sent: Result<Saved, RequestError>,
-) -> Result<Vec<StepResult>, StoreError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Vec<StepResult>, StoreError> {
     match sent {
         Ok(saved) => disguise::settled(context, intent, item, &saved).await,
         Err(error) if error.cause == Cause::Halted => Ok(held_back(1)),
@@ -99,7 +87,7 @@ where
                     (IntentState::Failed, error.cause.of_entity())
                 }
             };
-            close(context, intent, state).await?;
+            close(&context.journal, intent, state).await?;
             Ok(vec![failure(cause, error.to_string())])
         }
     }

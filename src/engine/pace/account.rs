@@ -1,4 +1,4 @@
-//! What a server counts requests by: the token that they have, at its host.
+//! The key by which a server counts requests: host and token.
 
 use crate::domain::Secret;
 

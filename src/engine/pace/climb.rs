@@ -1,8 +1,8 @@
-//! The rate while no limit is known: it begins below what is likely and doubles every few answers' time.
+//! The rate while no limit is known: it begins below any likely limit and doubles every few response times.
 //!
-//! It grows only while requests wait for it. So it never runs ahead of what is used, and the requests that are refused
-//! when a limit is met at last are few: those of one time to answer. Because it doubles in a number of these times, it is
-//! about as far beyond the limit then whatever an answer takes, and a server that answers soon is not kept waiting.
+//! It grows only while requests wait for it, so it never exceeds what is used, and only the requests of one response time
+//! are refused when a limit is met. As it doubles per number of response times, the overshoot is about the same for slow
+//! and fast servers.
 
 use std::time::Duration;
 

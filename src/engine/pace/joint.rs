@@ -1,4 +1,4 @@
-//! What the row of a quota holds that several runs share, and how they divide the rate.
+//! How several runs divide a rate: the contents of the row that they share.
 //!
 //! The requests of the joint rate have numbers: number `n` may leave at `n / rate` seconds since 1970 by the clock of the server. A
 //! run has a part of all numbers for about a second and renews it every half second: a chunk of the rate. Parts of different runs
@@ -8,8 +8,8 @@
 //!   0 ───────────────────────────── 1     a number stands at the place `n × TURN mod 1`, which spreads
 //!   │ run a │ run b │   free  │ run c│     those of each part evenly over time
 //! ```
-//! A run takes no more than is free. What it has too much of, it gives up when it renews; so a run that comes waits half a second
-//! for its part, and the part of one that died is free when its time is over.
+//! A run takes no more than is free, and returns what it has too much of when it renews. So a new run waits half a second for
+//! its part, and the part of a run that died is free when its term is over.
 
 use std::collections::BTreeMap;
 

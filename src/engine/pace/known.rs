@@ -1,4 +1,4 @@
-//! A limit that is assumed: how near to it requests leave, and when it is questioned.
+//! An assumed limit: how near to it requests leave, and when a higher rate is tried.
 //!
 //! ```text
 //!   refused ─▶ approaching, from below ─▶ holding 0.98 of it ── patience over, requests wait ─▶ probing 1.04
@@ -6,10 +6,10 @@
 //!     └───────────────┴───────────────────────────┼──────┘                       │ not refused: that is the limit now
 //!                                                 └──────────────────────────────┘
 //! ```
-//! What left in the second before a refusal is the limit, if the server counts what came in the last second. If it keeps an
-//! account that rests fill, or counts by the clock, that is up to twice the limit. So the first approach begins at half
-//! and takes three seconds: the steeper it is, the further beyond the limit the next refusal comes. Each further one begins
-//! nearer and is slower, and so what is refused is nearer to the limit, whatever the server counts.
+//! The number of requests in the second before a refusal is the limit, if the server counts a sliding second. With a token
+//! bucket or a fixed window it is up to twice the limit. So the first approach begins at half and takes three seconds: the
+//! steeper it is, the further beyond the limit the next refusal comes. Each further approach begins nearer and is slower,
+//! so its refusal is nearer to the limit, whichever way the server counts.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a run has learned about a host, as it is remembered for the next one.
+//! What a run measured of a host, as it is stored for the next run.
 
 use super::class::Class;
 

@@ -1,4 +1,4 @@
-//! What was learned about a rate, as runs hand it to one another.
+//! What was measured of a rate, as runs share it.
 
 use std::time::Duration;
 

@@ -1,11 +1,11 @@
 //! How many requests may be in flight to a host, all classes together: additive increase while answers take no longer.
 //!
-//! It begins with [`START`] and gains one per round trip. A round trip counts as so many answers as may be in flight: if their
-//! median took no longer than when few were in flight, and the level and nothing else held requests back, one more may be in flight. A request
-//! beyond what the server works on at one time waits there instead of here, so its answer takes longer and shows it. Where a
-//! rate limit holds requests back the level does not, so it never grows beyond what the limit needs.
+//! It begins with [`START`] and gains one per round trip. A round trip is as many responses as may be in flight: if their
+//! median took no longer than when few were in flight, and only the level held requests back, one more may be in flight. A
+//! request beyond what the server processes at one time waits at the server instead of here, so its response takes longer.
+//! Where a rate limit holds requests back, the level does not, so it never grows beyond what the limit needs.
 //!
-//! Classes differ in that time, so what is compared is the time of an answer as a multiple of the shortest ones of its class.
+//! Classes differ in response time, so it is compared as a multiple of the shortest times of the class.
 
 /// Requests in flight at the start, and what a rise of the time to answer leaves at least.
 const START: usize = 16;

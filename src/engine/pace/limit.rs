@@ -1,11 +1,11 @@
-//! Finds the rate that a server allows from its refusals, holds just below it, and asks now and then for more.
+//! Finds the rate that a server allows from its refusals, holds just below it, and tries a higher one now and then.
 //!
-//! The vendor documents no rate for the Management API, and servers count in different ways: what came in the last second,
-//! what came since the last full second, or an account that rests fill. None of them is assumed. Three small pieces answer
-//! one question each: [`Climb`], how fast requests leave while nothing is known; [`Answers`], whether a refusal says
-//! anything of a limit; [`Known`], how a limit is approached, held and questioned.
+//! The vendor documents no rate for the Management API, and servers count in different ways: a sliding second, a fixed
+//! second, or a token bucket. None of them is assumed. Three small types answer one question each: [`Climb`], how fast
+//! requests leave while nothing is known; [`Answers`], whether a refusal is due to a limit; [`Known`], how a limit is
+//! approached, held and tested again.
 //!
-//! A server that counts over a minute is not recognised: its `Retry-After` is obeyed, which is all it asks for.
+//! A server that counts over a minute is not recognised: its `Retry-After` is obeyed, which is enough.
 
 use std::time::Duration;
 

@@ -1,7 +1,6 @@
-//! Leave to send: the quota, the windows of requests in flight, and the pause that a server asks for.
+//! Permits to send: the quota, the windows of requests in flight, and the pause that a server requires.
 //!
-//! Every request of a run passes through the pacer of its instance, whichever lane it belongs to, so the sum
-//! is what the server sees.
+//! Every request of a run, of whichever lane, passes through the pacer of its instance, so the sum of all is limited.
 //!
 //! ```text
 //!   request ─▶ line of its class ─▶ turn by weight ─▶ window of its class ─▶ quota ─▶ leaves
@@ -9,20 +8,20 @@
 //!                                     [`class`]          [`window`]     [`limit`] in [`quota`]
 //!                                                            └── answers: time, refusals ──┘
 //! ```
-//! Two things are learned, because they fail differently. *How many at once* is a matter of the server's strength: each
-//! class has a window, and all together have a level, that grow by one request at a time and shrink by a factor. *How many
-//! per second* is a rule of the server: there is a number, and `limit` finds it from the refusals, holds just below it, and
-//! asks now and then whether it has risen. A window alone would have to be refused over and over to find out.
+//! Two values are measured, because they fail differently. *How many at once* depends on the capacity of the server: each
+//! class has a window, and all classes together have a level; both grow by one request at a time and shrink by a factor.
+//! *How many per second* is a fixed rule of the server: `limit` finds the number from the refusals, holds just below it, and
+//! tries now and then whether it has risen. With a window alone, requests would have to be refused again and again.
 //!
-//! A refusal that reflects the limit holds everything back for as long as the server asks. Another one holds back
-//! its own request alone, unless the server asks for a long wait: where a share of all requests is refused whatever the rate,
-//! a pause with each refusal would leave hardly any time to send.
+//! A refusal that is due to the limit pauses all requests for as long as the server requires. Any other refusal delays its
+//! own request alone, unless the server requires a long wait: where a share of all requests is refused at any rate, a pause
+//! with each refusal would leave hardly any time to send.
 //!
-//! Runs that share a state on a server share the rate of a host and a token as well: `joint` divides it, `part` is what this
-//! process has of it, and a task in `shared` renews that. What is learned of the rate is learned by all together.
+//! Runs that share a state on a server share the rate of a host and a token as well: `joint` divides it, `part` is the part
+//! of this process, and a task in `shared` renews that. What one run measures of the rate, all use.
 //!
-//! The decisions are plain functions over moments that are handed in; only [`Pacer::permit`] waits. The quota is
-//! governor's; its clock is put over tokio's, so tests can pause it.
+//! Decisions are plain functions over moments that are passed in; only [`Pacer::permit`] waits. governor keeps the quota,
+//! with a clock over tokio's, so tests can pause it.
 
 mod account;
 mod answers;

@@ -1,7 +1,7 @@
-//! The pacer of one instance: lines, windows and quota put together, and the one place that waits.
+//! The pacer of one instance: queues, windows and quota together, and the only place that waits.
 //!
-//! There is no task behind it. The request that is next keeps the time itself: it sleeps until the quota lets it go, and
-//! on leaving wakes the one after it. A request that is given up while it waits takes its ticket along and does the same.
+//! It has no task. The request that is next in line sleeps until the quota allows it, and wakes the following one when it
+//! leaves. A request that is dropped while it waits removes its ticket and does the same.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};

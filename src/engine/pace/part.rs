@@ -1,4 +1,4 @@
-//! The part of a rate that this process has, and which of its requests may leave when.
+//! The part of a shared rate that this process has, and when each of its requests may leave.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
-//! The quota of one host with one token: what the rate allows, and the pause that the server asks for.
+//! The quota of one host with one token: what the rate allows, and the pause that the server requires.
 //!
-//! governor keeps the account. It counts in cells of which a request takes [`CELLS`], because its burst is a whole number
-//! of cells: a burst of whole requests would be a tenth of a second at 10 requests per second, and the rate is held closer
-//! to the limit than that. The burst, [`CATCH_UP`], makes good what timers lose, which only ever wake too late.
+//! governor does the accounting. A request takes [`CELLS`] of its cells, because a burst is a whole number of cells: a burst
+//! of whole requests would be a tenth of a second at 10 requests per second, and the rate is held closer to the limit than
+//! that. The burst, [`CATCH_UP`], compensates for timers, which only ever wake too late.
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard};

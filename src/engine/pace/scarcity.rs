@@ -1,4 +1,4 @@
-//! When the rate is what requests wait for, and what is done to need fewer of them.
+//! Whether the rate is the bottleneck, and what then reduces the number of requests.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The clock of the server that runs share, seen from here.
+//! The clock of the server that runs share, estimated from this machine.
 
 use std::time::Duration;
 

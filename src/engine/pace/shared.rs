@@ -1,7 +1,7 @@
-//! Keeps the part that this process has of a rate that runs share, in the row that they share.
+//! Renews the part of a shared rate that this process has, in the row that all runs share.
 //!
-//! A task renews it while requests leave with the part that there is, so no request waits for the row, but the first one. Where the
-//! row cannot be reached, requests go on with half of the last part.
+//! A task renews it while requests leave with the current part, so only the first request waits for the row. While the row
+//! cannot be reached, requests leave with half of the last part.
 
 use std::future::Future;
 use std::sync::{Arc, Weak};

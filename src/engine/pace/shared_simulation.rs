@@ -1,4 +1,4 @@
-//! Runs that share a row, against servers that live in the test.
+//! Runs that share a row, against simulated servers.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! The pacer against servers that live in the test: limits of every kind, and refusals that have nothing to do with one.
+//! The pacer against simulated servers: limits of every kind, and refusals that have nothing to do with a limit.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;

@@ -1,10 +1,10 @@
 //! Whose turn it is: weighted fair queueing over the classes (start-time fair queueing, Goyal, Vin and Cheng 1996).
 //!
-//! Each class has a line of tickets and a virtual time that advances by the inverse of its weight with
-//! every ticket served; the line that is furthest behind is served next. A class that was idle, or held back by its
-//! window, does not save up turns: it comes back level with the others.
+//! Each class has a queue of tickets and a virtual time that advances by the inverse of its weight with every ticket served;
+//! the queue that is furthest behind is served next. A class that was idle, or held back by its window, does not accumulate
+//! turns: it resumes level with the others.
 //!
-//! Within a class the ticket leaves first that most work depends on: a model that content waits for does not queue behind
+//! Within a class, the ticket that most work depends on leaves first: a model that content waits for does not queue behind
 //! galleries that were ready before it.
 
 use std::cmp::Reverse;

@@ -4,10 +4,9 @@
 //! of TCP, RFC 5681). A sign of trouble counts once per round trip: requests that left before the last decrease show
 //! the window as it was. The window grows only while it is the window that holds requests back.
 //!
-//! Latency is the weaker signal, because a list of 250 rows takes longer than a single one, and the server's
-//! work is not measured. So it has to rise far above what was usual, it costs little, it never takes the window below a
-//! quarter of its ceiling, and what counts as usual drifts upwards, so that a server that has become slower for good
-//! is not avoided for ever.
+//! Latency is the weaker signal, because a list of 250 rows takes longer than a single row, and the server's work is not
+//! measured. So latency has to rise far above the usual value, shrinks the window only a little, and never below a quarter
+//! of its ceiling. The usual value drifts upwards, so that a server that has become slower for good gets its window back.
 
 use std::time::Duration;
 

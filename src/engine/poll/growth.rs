@@ -1,9 +1,9 @@
 //! How many items a content batch takes, and how many batches are at the target at one time.
 //!
-//! All begin small, because a large batch keeps others waiting where items are processed one after another, and many
-//! batches only wait for one another where one is processed at a time. How the target works is not assumed, but seen:
+//! All begin small, because a large batch delays others where items are processed one after another, and many batches only
+//! wait for one another where one is processed at a time. How the target works is not assumed, but observed:
 //!
-//! | seen | conclusion |
+//! | observed | conclusion |
 //! |---|---|
 //! | items add little to what a batch takes anyway, or are done soon | larger batches, and a short queue leaves as one |
 //! | they add much | the size stays, and a short queue is shared out |

@@ -1,6 +1,6 @@
-//! When a batch is looked at, and how large it is.
+//! When a batch is polled, and how large batches are.
 //!
-//! | file | says |
+//! | file | contents |
 //! |---|---|
 //! | `growth` | how many items a content batch takes, and how many are at the target at one time |
 //! | `regression` | what the time of a batch depends on: itself, its items, and those before it |

@@ -1,4 +1,4 @@
-//! The rule against workers of every character, on a clock of its own.
+//! The rule against simulated batch workers of every kind.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

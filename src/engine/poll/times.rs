@@ -1,7 +1,8 @@
 //! The learnt times of all classes of batches.
 //!
-//! Batches of one class are alike enough to share a time: what is done with the items, and how many there are, to the power of
-//! four: a run of some hundred batches would spend its looks on learning finer ones. A class without experience starts with the time of the class nearest to it.
+//! Batches of one class share a time. A class is what is done with the items, and how many there are, to the power of four:
+//! in a run of some hundred batches, finer classes would cost too many polls. A class without measurements starts with the
+//! time of the nearest class.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

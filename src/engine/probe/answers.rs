@@ -1,7 +1,7 @@
-//! The questions, and what becomes of their answers.
+//! The questions of a probe, and the effect of each answer.
 //!
 //! A host keeps one number for each question, under a name that begins with [`PREFIX`]; 0 says that the last probe got no
-//! answer. What an answer changes stands beside its words, so that what is shown cannot differ from what is done.
+//! answer. The effect of an answer is defined beside its text, so that what is shown cannot differ from what is done.
 
 use std::time::Duration;
 

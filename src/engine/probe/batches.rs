@@ -1,4 +1,4 @@
-//! Asks whether batches wait for one another.
+//! Tests whether batches wait for one another.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! Deletes what a probe made: its own things at its end, and those of one that was killed.
+//! Deletes what a probe made: its own entities at its end, and those of a probe that was killed.
 //!
-//! Things are found by the ids that are known, and by their names. Each is deleted whatever became of the others, and what
-//! could not be deleted is named with the way to do it by hand.
+//! They are found by recorded ids and by name. Each is deleted independently of the others, and what could not be deleted is
+//! named with the way to do it by hand.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Asks what the server keeps of items: links in each form, their numbers in a list, and their ids.
+//! Tests what the server keeps of items: links in each form, their numbers in a list, and their ids.
 
 use std::collections::HashMap;
 

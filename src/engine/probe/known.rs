@@ -1,4 +1,4 @@
-//! What runs make of the answers of a probe.
+//! How runs use the answers of a probe.
 
 use super::answers::{
     Answer as _, Batches, Finding, Limit, TimeOfMany, TimeOfOne, WebhookSecret, answer, link_forms,

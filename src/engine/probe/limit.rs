@@ -1,8 +1,8 @@
-//! Asks for the rate that the server takes, and what its headers state of it.
+//! Measures the rate that the server allows, and reads what its headers state of it.
 //!
-//! Reads leave evenly, each second more of them, until one is refused: then no more leave, and those that are on their way are
-//! the last. So a limit costs a handful of refusals. What left within the second before the first refusal is the limit, as far
-//! as a server counts the last second.
+//! Reads leave evenly, more of them each second, until one is refused; then only those that are in flight follow. So a limit
+//! costs a handful of refusals. The number that left within the second before the first refusal is the limit, if the server
+//! counts a sliding second.
 
 use std::time::Duration;
 

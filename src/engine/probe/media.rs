@@ -1,4 +1,4 @@
-//! Asks whether a file that is replaced keeps its id.
+//! Tests whether a file that is replaced keeps its id.
 
 use super::answers::{MediaId, Observed};
 use super::stage::{Stage, Unanswered};

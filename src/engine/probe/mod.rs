@@ -1,20 +1,20 @@
-//! Asks a real instance what no document of the vendor states, with throw-away things.
+//! Tests on a real instance, with temporary entities, what the vendor's documents leave open.
 //!
 //! ```text
 //!   lease ─▶ left over by earlier probes? ─▶ questions, one after another ─▶ everything is deleted ─▶ answers
 //!                                            │ intent, then request
 //! ```
-//! | file | says |
+//! | file | contents |
 //! |---|---|
 //! | `answers` | the questions, what each answer changes, and the number that is kept of it for a host |
-//! | `known` | what runs make of the answers |
-//! | `names` | what throw-away things are called |
+//! | `known` | how runs use the answers |
+//! | `names` | the names of temporary entities |
 //! | `stage` | sends requests, each under an intent, while there is time |
-//! | `content`, `batches`, `media`, `limit`, `secret` | ask, and conclude |
+//! | `content`, `batches`, `media`, `limit`, `secret` | one test each, and its conclusion |
 //! | `clean` | deletes what a probe made, also one that was killed |
-//! | `run` | the order of it all |
+//! | `run` | the order of all tests |
 //!
-//! A question without an answer has a reason, and the next one is asked. An intent stays open as long as the thing that it
+//! A test without a result has a reason, and the next one follows. An intent stays open as long as the entity that it
 //! announces may exist, so that a probe that was killed leaves the names of everything that it may have made.
 //!
 //! The lease is that of a pair whose source is no instance ([`SOURCE`]): probes of one target exclude one another. A run into

@@ -1,4 +1,4 @@
-//! What throw-away things are called.
+//! The names of temporary entities.
 
 use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};

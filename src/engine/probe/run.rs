@@ -1,4 +1,4 @@
-//! The course of a probe.
+//! A probe from its first test to its report.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

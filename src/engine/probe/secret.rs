@@ -1,4 +1,4 @@
-//! Asks what a save of a webhook does to its signing secret.
+//! Tests what a save of a webhook does to its signing secret.
 
 use super::answers::{Observed, WebhookSecret};
 use super::stage::{Stage, Unanswered};

@@ -1,4 +1,4 @@
-//! What questions are asked with: requests that leave only while there is time, each write under an intent.
+//! Requests of a probe: they leave only while there is time, each write under an intent.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Items that the source shows to the public in an older version than its draft.
+//! Items whose published version on the source is older than their draft.
 //!
 //! The API publishes the newest version only. So the older one is saved over the draft, published, and then the draft is saved
 //! on top of it again:
@@ -10,11 +10,10 @@
 //! the next run sends the draft again; whether it also has to publish again is in the notes of what was published.
 
 use crate::domain::Locale;
-use crate::engine::context::{Prepared, RunContext};
+use crate::engine::context::{Ends, Prepared, RunContext};
 use crate::engine::reconcile::{Cargo, carry, failed, not_prepared};
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
-use crate::instance::{Source, Target};
 use crate::plan::Node;
 use crate::store::StoreError;
 
@@ -28,20 +27,16 @@ pub(super) enum Version {
 }
 
 /// Saves items of a locale in a version, and gives the outcome of each.
-pub(super) async fn save<S, T>(
-    context: &RunContext<S, T>,
+pub(super) async fn save<E: Ends>(
+    context: &RunContext<E>,
     locale: &Locale,
     (nodes, version): (&[Node], Version),
-) -> Result<Vec<StepResult>, StoreError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Vec<StepResult>, StoreError> {
     let mut results = Vec::with_capacity(nodes.len());
     for some in nodes.chunks(context.options.batch_items.clamp(1, 250)) {
         let prepared = some.iter().map(|node| match version {
-            Version::Public => context.prepare_public(*node),
-            Version::Draft => context.prepare(*node, Step::Patch),
+            Version::Public => context.view.prepare_public(*node),
+            Version::Draft => context.view.prepare(*node, Step::Patch),
         });
         let prepared: Vec<Result<Prepared, String>> = prepared.collect();
         let items: Vec<Prepared> = prepared.iter().flatten().cloned().collect();
@@ -64,22 +59,18 @@ where
 }
 
 /// Saves the drafts of items on top of what was published, and reports those that could not be.
-pub(super) async fn save_drafts<S, T>(
-    context: &RunContext<S, T>,
+pub(super) async fn save_drafts<E: Ends>(
+    context: &RunContext<E>,
     locale: &Locale,
     nodes: &[Node],
-) -> Result<(), StoreError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<(), StoreError> {
     let results = save(context, locale, (nodes, Version::Draft)).await?;
     for (node, result) in nodes.iter().zip(results) {
         let StepResult::Failed { reason, .. } = result else {
             continue;
         };
-        context.unfinished.insert(*node);
-        let entity = context.entity(*node);
+        context.live.unfinished.insert(*node);
+        let entity = context.view.entity(*node);
         let message = format!(
             "{} {:?} has its published version on the target, and its newer draft could not be saved on top: {reason}; the next \
              run saves it",

@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::domain::{
     ContentHash, Entity, EntityKey, Inventory, ItemState, Kind, Locale, SourceId, TargetId,
 };
-use crate::engine::context::RunContext;
+use crate::engine::context::{Ends, Live, PlanView, RunContext};
 use crate::engine::forecast::Publication;
 use crate::engine::options::Publish;
-use crate::instance::{Source, Target};
 use crate::plan::{Action, Approved, Node, Plan, Planned};
 use crate::store::{Mapping, MappingOrigin};
 
@@ -24,16 +23,12 @@ pub(super) struct Published {
 
 /// What is going to be published, seen before the uploads: what the source has published of what will be written. What
 /// an earlier run left over is not in it.
-pub(in crate::engine) fn expected<S, T>(context: &RunContext<S, T>) -> Publication
-where
-    S: Source,
-    T: Target,
-{
+pub(in crate::engine) fn expected<E: Ends>(context: &RunContext<E>) -> Publication {
     let kinds = context.options.publish.kinds();
-    let entities = (0..).zip(context.source_inventory.entities());
+    let entities = (0..).zip(context.view.source_inventory.entities());
     let wanted = entities.filter_map(|(node, entity)| {
         let kind = entity.key.kind;
-        let planned = context.planned(node);
+        let planned = context.view.planned(node);
         let is_public = entity.is_published() || planned.public.is_some();
         let (is_wanted, is_written) =
             (kinds.contains(&kind) && is_public, planned.action.is_work());
@@ -212,19 +207,15 @@ impl<'a> Choice<'a> {
 }
 
 /// What is to be published now, each id once in its locale.
-pub(super) fn entities<S, T>(context: &RunContext<S, T>, choice: &Choice<'_>) -> Vec<Published>
-where
-    S: Source,
-    T: Target,
-{
+pub(super) fn entities(view: &PlanView, live: &Live, choice: &Choice<'_>) -> Vec<Published> {
     let chosen = choice.all();
-    let mut chosen = by_locale(context, chosen);
+    let mut chosen = by_locale(view, chosen);
     for ids in chosen.values_mut() {
-        ids.retain(|(_, node)| !context.unfinished.contains(node));
+        ids.retain(|(_, node)| !live.unfinished.contains(node));
         ids.sort_unstable();
     }
     // Pages that were published before they moved, whatever is to be published otherwise.
-    let moved = by_locale(context, context.unpublished_by_moves());
+    let moved = by_locale(view, view.unpublished_by_moves(live));
     let mut all = Vec::new();
     let mut seen = HashSet::new();
     for ((kind, locale), ids) in chosen.into_iter().chain(moved) {
@@ -244,19 +235,15 @@ where
 }
 
 /// What is to be unpublished now, pages before content.
-pub(super) fn to_withdraw<S, T>(context: &RunContext<S, T>, choice: &Choice<'_>) -> Vec<Published>
-where
-    S: Source,
-    T: Target,
-{
+pub(super) fn to_withdraw(view: &PlanView, live: &Live, choice: &Choice<'_>) -> Vec<Published> {
     let nodes = choice.withdrawn().into_iter();
-    let nodes = nodes.filter(|node| !context.unfinished.contains(node));
+    let nodes = nodes.filter(|node| !live.unfinished.contains(node));
     let published = nodes.filter_map(|node| {
-        let key = &context.entity(node).key;
+        let key = &view.entity(node).key;
         Some(Published {
             kind: key.kind,
             locale: key.locale.clone()?,
-            id: context.ids.resolve(key)?.id,
+            id: view.ids.resolve(key)?.id,
             node,
         })
     });
@@ -264,18 +251,14 @@ where
 }
 
 /// The counterparts of entities, content before pages.
-fn by_locale<S, T>(
-    context: &RunContext<S, T>,
+fn by_locale(
+    view: &PlanView,
     nodes: impl IntoIterator<Item = Node>,
-) -> BTreeMap<(Kind, Locale), Vec<(TargetId, Node)>>
-where
-    S: Source,
-    T: Target,
-{
+) -> BTreeMap<(Kind, Locale), Vec<(TargetId, Node)>> {
     let mut ids: BTreeMap<(Kind, Locale), Vec<(TargetId, Node)>> = BTreeMap::new();
     for node in nodes {
-        let key = &context.entity(node).key;
-        if let (Some(locale), Some(there)) = (&key.locale, context.ids.resolve(key)) {
+        let key = &view.entity(node).key;
+        if let (Some(locale), Some(there)) = (&key.locale, view.ids.resolve(key)) {
             let ids = ids.entry((key.kind, locale.clone())).or_default();
             ids.push((there.id, node));
         }

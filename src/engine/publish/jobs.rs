@@ -1,4 +1,4 @@
-//! One request that publishes: noted before it leaves, and with what came of it.
+//! One request that publishes: recorded before it leaves, and again with its outcome.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -9,12 +9,12 @@ use super::below::{self, Version};
 use super::choice::Published;
 use super::together::Together;
 use crate::domain::{Entity, EntityKey, Failure, Locale, Outcome, SourceId, TargetId};
-use crate::engine::context::RunContext;
+use crate::engine::context::{Ends, RunContext};
 use crate::engine::jobs::{Finished, Jobs};
 use crate::engine::publishing::{Moved, SameWords, move_more, move_some};
 use crate::engine::state::{How, Job, Saved, StepResult};
 use crate::event::Event;
-use crate::instance::{Source, Target, Workflow};
+use crate::instance::Workflow;
 use crate::plan::Node;
 use crate::store::{Change, FormerLive, PublishState, Publishing, StoreError};
 
@@ -32,9 +32,8 @@ pub(super) struct Results {
 }
 
 /// Publishes what stands in line.
-#[derive(Debug)]
-pub(super) struct Publisher<S, T> {
-    context: Arc<RunContext<S, T>>,
+pub(super) struct Publisher<E: Ends> {
+    context: Arc<RunContext<E>>,
     entities: Arc<Vec<Published>>,
     together: Together,
     step: Workflow,
@@ -43,9 +42,9 @@ pub(super) struct Publisher<S, T> {
     row: tokio::sync::Mutex<SameWords>,
 }
 
-impl<S: Source, T: Target> Publisher<S, T> {
+impl<E: Ends> Publisher<E> {
     pub(super) fn new(
-        context: Arc<RunContext<S, T>>,
+        context: Arc<RunContext<E>>,
         entities: Arc<Vec<Published>>,
         (step, together): (Workflow, Together),
     ) -> Self {
@@ -71,9 +70,9 @@ impl<S: Source, T: Target> Publisher<S, T> {
         }
         let results = self.results.lock().expect("no holder panics");
         let is_lost =
-            |node| results.lost.contains(&node) || self.context.unfinished.contains(&node);
+            |node| results.lost.contains(&node) || self.context.live.unfinished.contains(&node);
         let by = self.together.held_by(node, is_lost)?;
-        Some(because(self.context.entity(by)))
+        Some(because(self.context.view.entity(by)))
     }
 
     async fn publish(&self, all: &[&Published]) -> Result<Vec<StepResult>, StoreError> {
@@ -104,7 +103,7 @@ impl<S: Source, T: Target> Publisher<S, T> {
     }
 
     async fn hold_back(&self, node: Node, id: TargetId, reason: &str) {
-        let entity = self.context.entity(node);
+        let entity = self.context.view.entity(node);
         {
             let mut results = self.results.lock().expect("no holder panics");
             results
@@ -128,7 +127,7 @@ impl<S: Source, T: Target> Publisher<S, T> {
             let results = self.results.lock().expect("no holder panics");
             (results.lost.clone(), results.published.clone())
         };
-        let is_lost = |node| lost.contains(&node) || self.context.unfinished.contains(&node);
+        let is_lost = |node| lost.contains(&node) || self.context.live.unfinished.contains(&node);
         let broken: HashSet<Node> = self.together.broken(is_lost).flatten().copied().collect();
         let is_new =
             |noted: &Publishing| matches!(noted.live, FormerLive::New | FormerLive::Nothing);
@@ -149,7 +148,7 @@ impl<S: Source, T: Target> Publisher<S, T> {
                     && !moved.left.contains(&published.id);
                 let by = self.together.held_by(published.node, is_lost);
                 if let (true, Some(by)) = (is_back, by) {
-                    let reason = because(self.context.entity(by));
+                    let reason = because(self.context.view.entity(by));
                     self.is_back(published, &noted[&published.node], reason)
                         .await?;
                 }
@@ -171,7 +170,7 @@ impl<S: Source, T: Target> Publisher<S, T> {
             ..noted.clone()
         };
         let changes = vec![Change::Publishing(Box::new(noted))];
-        self.context.store.commit(changes).await?;
+        self.context.journal.store.commit(changes).await?;
         self.results
             .lock()
             .expect("no holder panics")
@@ -202,7 +201,11 @@ impl<S: Source, T: Target> Publisher<S, T> {
         moved.left.extend(unsaved.left);
         let outcomes = notes.iter().cloned();
         let outcomes = outcomes.filter_map(|noted| with_outcome(noted, &moved, self.step));
-        self.context.store.commit(outcomes.collect()).await?;
+        self.context
+            .journal
+            .store
+            .commit(outcomes.collect())
+            .await?;
         if !saved.is_empty() {
             below::save_drafts(&self.context, &first.locale, &saved).await?;
         }
@@ -216,7 +219,7 @@ impl<S: Source, T: Target> Publisher<S, T> {
 
     /// Whether an item is published in another version than its newest one.
     fn is_below(&self, published: &Published) -> bool {
-        let planned = self.context.planned(published.node);
+        let planned = self.context.view.planned(published.node);
         self.step == Workflow::Publish && planned.public.is_some()
     }
 
@@ -252,9 +255,9 @@ impl<S: Source, T: Target> Publisher<S, T> {
         let note = |published: &&Published| {
             let Published { id, node, .. } = **published;
             async move {
-                let (entity, planned) = (context.entity(node), context.planned(node));
+                let (entity, planned) = (context.view.entity(node), context.view.planned(node));
                 Publishing {
-                    run: context.run.clone(),
+                    run: context.journal.run.clone(),
                     key: entity.key.clone(),
                     target: id,
                     name: entity.name.to_string(),
@@ -274,7 +277,7 @@ impl<S: Source, T: Target> Publisher<S, T> {
             changes.extend(context.published_image(published.node, published.id));
             changes.push(Change::Publishing(Box::new(noted.clone())));
         }
-        context.store.commit(changes).await?;
+        context.journal.store.commit(changes).await?;
         Ok(notes)
     }
 
@@ -283,7 +286,7 @@ impl<S: Source, T: Target> Publisher<S, T> {
             let Some(reason) = moved.refused.get(&published.id) else {
                 continue;
             };
-            let entity = self.context.entity(published.node);
+            let entity = self.context.view.entity(published.node);
             let refused = Event::PublishRefused {
                 key: entity.key.clone(),
                 name: entity.name.to_string(),
@@ -300,7 +303,7 @@ impl<S: Source, T: Target> Publisher<S, T> {
         }
         let mut results = self.results.lock().expect("no holder panics");
         if let Some(reason) = moved.refused.get(&published.id) {
-            let key = self.context.entity(published.node).key.clone();
+            let key = self.context.view.entity(published.node).key.clone();
             results.refused.push((key, reason.clone()));
             results.lost.insert(published.node);
             return StepResult::Failed {
@@ -339,11 +342,10 @@ fn with_outcome(mut noted: Publishing, moved: &Moved, step: Workflow) -> Option<
     Some(Change::Publishing(Box::new(noted)))
 }
 
-impl<S: Source, T: Target> Jobs for Publisher<S, T> {
-    type Source = S;
-    type Target = T;
+impl<E: Ends> Jobs for Publisher<E> {
+    type Ends = E;
 
-    fn context(&self) -> &RunContext<S, T> {
+    fn context(&self) -> &RunContext<E> {
         &self.context
     }
 

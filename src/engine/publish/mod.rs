@@ -1,11 +1,11 @@
-//! Publishing: what is published on the source, and was written by this run, what others need first. What a run published
-//! and the source has unpublished since is unpublished before that. An item that the source shows in an older version than its
-//! draft is published in that version (`below`).
+//! Publishing: entities that this run wrote and that are published on the source, dependencies first. Before that, what a
+//! run published and the source has unpublished since is unpublished. An item whose published version on the source is
+//! older than its draft is published in that version (`below`).
 //!
-//! A run that is interrupted has written entities and published none. So what an earlier run wrote counts as well, as long
-//! as it was neither changed nor published since. No note is needed for that: the state of the entity on the target shows
-//! whether it is still to be done, and doing it twice is harmless. What is noted, before anything leaves, is what the public
-//! saw: an undo brings that back.
+//! An interrupted run may have written entities and published none. So entities of earlier runs count as well, as long as
+//! they were neither changed nor published since. That needs no record: the state of the entity on the target shows whether
+//! it is still to be published, and publishing twice is harmless. Before anything leaves, the version that the public saw is
+//! recorded, so that an undo can restore it.
 
 mod below;
 mod choice;

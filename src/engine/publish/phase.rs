@@ -8,7 +8,7 @@ use super::jobs::{Publisher, Results};
 use super::state::PublishState;
 use super::together::Together;
 use crate::domain::EntityKey;
-use crate::engine::context::RunContext;
+use crate::engine::context::{Ends, RunContext};
 use crate::engine::control::Control;
 use crate::engine::dispatch::carry_out;
 use crate::engine::end::End;
@@ -16,7 +16,7 @@ use crate::engine::forecast::{EtaEstimator, PostUploadWork, Publication, Reading
 use crate::engine::options::Publish;
 use crate::engine::sink::counted;
 use crate::event::Event;
-use crate::instance::{Source, Target, Workflow};
+use crate::instance::Workflow;
 use crate::plan::{Approved, Node};
 use crate::store::{Mapping, StoreError};
 
@@ -37,28 +37,27 @@ pub(in crate::engine) type Known<'a> = (&'a [Mapping], &'a Former);
 ///
 /// # Errors
 /// [`StoreError`] when it could not be noted: nothing more is published then.
-pub(in crate::engine) async fn publish<S, T>(
-    context: &Arc<RunContext<S, T>>,
+pub(in crate::engine) async fn publish<E: Ends>(
+    context: &Arc<RunContext<E>>,
     (known, approved): (Known<'_>, Option<&Approved>),
     reading: Reading,
     control: &mut Control<'_>,
-) -> Result<Publications, StoreError>
-where
-    S: Source,
-    T: Target,
-{
-    let sides = (&*context.source_inventory, &*context.target_inventory);
+) -> Result<Publications, StoreError> {
+    let sides = (
+        &*context.view.source_inventory,
+        &*context.view.target_inventory,
+    );
     let how = (context.options.publish, approved);
-    let choice = Choice::new(&context.plan, sides, how, known);
-    let mut chosen = entities(context, &choice);
+    let choice = Choice::new(&context.view.plan, sides, how, known);
+    let mut chosen = entities(&context.view, &context.live, &choice);
     let together = if chosen.is_empty() {
         Together::default()
     } else {
-        Together::of(&context.plan, sides.0)
+        Together::of(&context.view.plan, sides.0)
     };
     // Stable: of one stage they stay as they were.
     chosen.sort_by_key(|published| together.rank(published));
-    let withdrawn = to_withdraw(context, &choice);
+    let withdrawn = to_withdraw(&context.view, &context.live, &choice);
     if context.options.publish == Publish::Off {
         warn_of_withdrawn(context, &withdrawn).await;
     }
@@ -68,7 +67,7 @@ where
     };
     let to_publish: HashSet<Node> = chosen.iter().map(|one| one.node).collect();
     let mut drafts = choice.drafts().collect::<Vec<_>>();
-    drafts.retain(|node| !to_publish.contains(node) && !context.unfinished.contains(node));
+    drafts.retain(|node| !to_publish.contains(node) && !context.live.unfinished.contains(node));
     if !(chosen.is_empty() && withdrawn.is_empty()) && control.is_asked() {
         return Ok(Publications {
             refused: Vec::new(),
@@ -111,16 +110,12 @@ where
 }
 
 /// Takes a step of the workflow with some entities.
-async fn step<S, T>(
-    context: &Arc<RunContext<S, T>>,
+async fn step<E: Ends>(
+    context: &Arc<RunContext<E>>,
     (entities, step, together): (Vec<Published>, Workflow, Together),
     reading: Reading,
     control: &mut Control<'_>,
-) -> Result<(Results, End), StoreError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<(Results, End), StoreError> {
     if entities.is_empty() {
         return Ok((Results::default(), End::Complete));
     }
@@ -146,11 +141,7 @@ where
     Ok((jobs.results(), end))
 }
 
-async fn warn_of_withdrawn<S, T>(context: &RunContext<S, T>, withdrawn: &[Published])
-where
-    S: Source,
-    T: Target,
-{
+async fn warn_of_withdrawn<E: Ends>(context: &RunContext<E>, withdrawn: &[Published]) {
     let Some(first) = withdrawn.first() else {
         return;
     };
@@ -158,7 +149,7 @@ where
     let message = format!(
         "{count} that the source has unpublished {are} still published on the target, such as {}; --publish unpublishes what \
          a run published",
-        context.entity(first.node).key
+        context.view.entity(first.node).key
     );
     context.sink.emit(Event::Warned { message }).await;
 }

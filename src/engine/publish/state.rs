@@ -1,4 +1,4 @@
-//! How far the publishing has come, stage by stage: what others need goes before them.
+//! The state of publishing, stage by stage: dependencies go before their dependents.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

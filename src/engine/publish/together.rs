@@ -1,8 +1,8 @@
-//! What is published in which order, and what goes out together or stays a draft.
+//! The order of publishing, and what is published together or stays a draft.
 //!
-//! What is linked goes before what links to it, content before pages, a page before those below it. The members of a cycle of
-//! references go together: shown without one of them, the others would lead nowhere. A page is held back with the page
-//! above it. What a run could not save is not published, and holds back the same.
+//! What is linked goes before what links to it, content before pages, a page before its children. The members of a cycle of
+//! references go together: without one of them, links of the others would lead nowhere. A page stays a draft with its
+//! parent. What a run could not save is not published, and its dependents stay drafts as well.
 
 use std::collections::{HashMap, HashSet};
 

@@ -26,10 +26,8 @@ use super::carry::Cargo;
 use super::files;
 use super::live;
 use crate::domain::{Entity, Id, Kind, TargetId, same_name};
-use crate::engine::context::{Prepared, RunContext};
-use crate::instance::{
-    Cause, ReadRequest, RequestError, RowResult, Save, Saved, Source, Target, Unconfirmed,
-};
+use crate::engine::context::{Ends, PlanView, Prepared, RunContext};
+use crate::instance::{Cause, ReadRequest, RequestError, RowResult, Save, Saved, Unconfirmed};
 use crate::plan::{container_of, differences, normal, target_hash};
 use crate::store::IntentId;
 
@@ -50,16 +48,12 @@ type There = HashMap<TargetId, Entity<TargetId>>;
 ///
 /// # Errors
 /// [`RequestError`] when the target cannot be asked.
-pub(super) async fn checked<S, T>(
-    context: &RunContext<S, T>,
+pub(super) async fn checked<E: Ends>(
+    context: &RunContext<E>,
     cargo: Cargo<'_>,
     (intent, items): (IntentId, &[Prepared]),
     mut rows: Vec<RowResult>,
-) -> Result<Vec<RowResult>, RequestError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Vec<RowResult>, RequestError> {
     if let Cargo::Files = cargo {
         return files::checked(context, items, rows).await;
     }
@@ -67,10 +61,15 @@ where
     let mut plausible = Vec::new();
     for (at, (item, row)) in items.iter().zip(&mut rows).enumerate() {
         let Ok(saved) = row else { continue };
-        match judge(context, item, saved, &there) {
+        match judge(&context.view, item, saved, &there) {
             // The look below must not find it. A claim that is refused is reported when it is recorded.
-            Verdict::Believed => drop(context.ids.claim(&context.entity(item.node).key, saved.id)),
-            Verdict::Plausible if says_another(context, items, at, &there[&saved.id]) => {
+            Verdict::Believed => drop(
+                context
+                    .view
+                    .ids
+                    .claim(&context.view.entity(item.node).key, saved.id),
+            ),
+            Verdict::Plausible if says_another(&context.view, items, at, &there[&saved.id]) => {
                 *row = unclear(saved, "says what another entity of the request says");
             }
             Verdict::Plausible => plausible.push(at),
@@ -85,7 +84,7 @@ where
             container_of(&items[*at].save.body).into(),
         )
     };
-    plausible.retain(|at| is_shuffled || !context.altered.contains(&place(at)));
+    plausible.retain(|at| is_shuffled || !context.live.altered.contains(&place(at)));
     if plausible.is_empty() {
         return Ok(rows);
     }
@@ -95,7 +94,7 @@ where
         rows[plausible[at]] = Ok(saved);
     }
     for at in looked.absent {
-        context.altered.insert(place(&plausible[at]));
+        context.live.altered.insert(place(&plausible[at]));
     }
     Ok(rows)
 }
@@ -106,16 +105,12 @@ fn unclear(saved: &Saved, why: &str) -> RowResult {
 }
 
 /// Reads what has the ids that were answered for something new.
-async fn read<S, T>(
-    context: &RunContext<S, T>,
+async fn read<E: Ends>(
+    context: &RunContext<E>,
     cargo: Cargo<'_>,
     items: &[Prepared],
     rows: &[RowResult],
-) -> Result<There, RequestError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<There, RequestError> {
     let created = items.iter().zip(rows);
     let created = created.filter(|(item, _)| item.save.id.is_none());
     let ids: Vec<i64> = created
@@ -141,11 +136,7 @@ where
         .collect())
 }
 
-fn judge<S, T>(context: &RunContext<S, T>, item: &Prepared, saved: &Saved, there: &There) -> Verdict
-where
-    S: Source,
-    T: Target,
-{
+fn judge(view: &PlanView, item: &Prepared, saved: &Saved, there: &There) -> Verdict {
     if let Some(id) = item.save.id {
         return if id == saved.id {
             Verdict::Believed
@@ -157,7 +148,7 @@ where
         // Rules are listed by the Fetch API alone, which may lag.
         None if item.save.kind == Kind::Redirection => redirection(item, there),
         None => Verdict::Contradicted("the target does not have".to_owned()),
-        Some(found) => compare(context, item, found),
+        Some(found) => compare(view, item, found),
     }
 }
 
@@ -171,17 +162,13 @@ fn redirection(item: &Prepared, there: &There) -> Verdict {
     Verdict::Believed
 }
 
-fn compare<S, T>(context: &RunContext<S, T>, item: &Prepared, found: &Entity<TargetId>) -> Verdict
-where
-    S: Source,
-    T: Target,
-{
-    if says(context, item, found) {
+fn compare(view: &PlanView, item: &Prepared, found: &Entity<TargetId>) -> Verdict {
+    if says(view, item, found) {
         return Verdict::Believed;
     }
-    let key = &context.entity(item.node).key;
-    let shared = context.ids.shared(key.kind, key.id);
-    let is_taken = context.ids.is_claimed(key.kind, found.key.id) && shared != Some(found.key.id);
+    let key = &view.entity(item.node).key;
+    let shared = view.ids.shared(key.kind, key.id);
+    let is_taken = view.ids.is_claimed(key.kind, found.key.id) && shared != Some(found.key.id);
     let body = found.body.parse();
     let (sent, stored) = match item.save.kind {
         Kind::Content => (
@@ -202,7 +189,7 @@ where
         Verdict::Contradicted(format!("is that of {stored:?} on the target"))
     } else if is_taken {
         Verdict::Contradicted("is that of another entity".to_owned())
-    } else if context.target_inventory.get(&found.key).is_some() {
+    } else if view.target_inventory.get(&found.key).is_some() {
         Verdict::Contradicted("the target had before".to_owned())
     } else {
         Verdict::Plausible
@@ -210,16 +197,12 @@ where
 }
 
 /// Whether an entity of the target says everything that was sent, and at most more.
-fn says<S, T>(context: &RunContext<S, T>, item: &Prepared, found: &Entity<TargetId>) -> bool
-where
-    S: Source,
-    T: Target,
-{
+fn says(view: &PlanView, item: &Prepared, found: &Entity<TargetId>) -> bool {
     let kind = item.save.kind;
-    let is_equal = target_hash(found, &context.schema) == item.fields_hash;
+    let is_equal = target_hash(found, &view.schema) == item.fields_hash;
     is_equal || {
-        let sent = normal(kind, &item.save.body, &context.schema);
-        let stored = normal(kind, &found.body.parse(), &context.schema);
+        let sent = normal(kind, &item.save.body, &view.schema);
+        let stored = normal(kind, &found.body.parse(), &view.schema);
         let different = differences(&sent, &stored);
         different
             .iter()
@@ -228,17 +211,8 @@ where
 }
 
 /// Whether an entity of the target says what another one of the request says.
-fn says_another<S, T>(
-    context: &RunContext<S, T>,
-    items: &[Prepared],
-    at: usize,
-    found: &Entity<TargetId>,
-) -> bool
-where
-    S: Source,
-    T: Target,
-{
-    let hash = target_hash(found, &context.schema);
+fn says_another(view: &PlanView, items: &[Prepared], at: usize, found: &Entity<TargetId>) -> bool {
+    let hash = target_hash(found, &view.schema);
     let mut others = items.iter().enumerate().filter(|(other, _)| *other != at);
     others.any(|(_, other)| other.fields_hash == hash)
 }
@@ -248,15 +222,11 @@ where
 /// # Errors
 /// [`RequestError`] with [`Cause::Malformed`] for such an id and for one that cannot be read back, and with
 /// [`Cause::Halted`] when the run ends before.
-pub(in crate::engine) async fn checked_one<S, T>(
-    context: &RunContext<S, T>,
+pub(in crate::engine) async fn checked_one<E: Ends>(
+    context: &RunContext<E>,
     save: &Save,
     saved: Saved,
-) -> Result<Saved, RequestError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Saved, RequestError> {
     let contradicted = |why: String| {
         Err(RequestError::new(
             format!("saving {} {:?}", save.kind, save.name),

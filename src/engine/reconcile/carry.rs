@@ -1,8 +1,8 @@
-//! Several entities in one request: sent, followed, looked for, and sent again in parts until each has its outcome.
+//! Several entities in one request: sent, polled, looked for, and sent again in parts until each has its outcome.
 //!
-//! One entity that the server cannot process makes its whole request fail. So a request that failed without an effect is
-//! sent again in halves, until that entity stands alone. One that stands alone is sent as often as attempts are allowed,
-//! unless it was refused.
+//! One entity that the server cannot process makes the whole request fail. So a request that failed without an effect is
+//! sent again in halves, down to that entity. A single entity is sent as often as attempts are allowed, unless it was
+//! refused.
 
 use super::believe;
 use super::files;
@@ -14,13 +14,13 @@ use super::outcome::{
 };
 use super::polling::{BatchEnd, HandedIn, follow_noted};
 use crate::domain::{BatchId, Failure, FailureCause, Kind, Locale};
-use crate::engine::context::{Prepared, RunContext};
+use crate::engine::context::{Ends, Prepared, RunContext};
 use crate::engine::pace::Class;
 use crate::engine::poll::BatchKind;
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::instance::{
-    Cause, Effect, PageSave, RequestError, RowResult, Save, Saved, Source, Target, Unconfirmed,
+    Cause, Effect, PageSave, RequestError, RowResult, Save, Saved, Target as _, Unconfirmed,
     Verdict,
 };
 use crate::planted::{self, Bug};
@@ -65,16 +65,12 @@ pub(in crate::engine) struct Carried {
 ///
 /// # Errors
 /// [`StoreError`] when the state could not be made durable: the run cannot go on.
-pub(in crate::engine) async fn carry<S, T>(
-    context: &RunContext<S, T>,
+pub(in crate::engine) async fn carry<E: Ends>(
+    context: &RunContext<E>,
     cargo: Cargo<'_>,
     items: &[Prepared],
     sent: Option<Sent>,
-) -> Result<Carried, StoreError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Carried, StoreError> {
     let mut carrier = Carrier {
         context,
         cargo,
@@ -107,8 +103,8 @@ where
     })
 }
 
-pub(super) struct Carrier<'a, S, T> {
-    pub(super) context: &'a RunContext<S, T>,
+pub(super) struct Carrier<'a, E: Ends> {
+    pub(super) context: &'a RunContext<E>,
     cargo: Cargo<'a>,
     pub(super) items: &'a [Prepared],
     pub(super) results: Vec<Option<StepResult>>,
@@ -213,7 +209,7 @@ impl Left {
     }
 }
 
-impl<S: Source, T: Target> Carrier<'_, S, T> {
+impl<E: Ends> Carrier<'_, E> {
     /// Sends a part and follows it to its end. Returns what of it is to be sent again, if it may be.
     async fn bring(&mut self, part: Part) -> Result<Vec<Left>, StoreError> {
         if let (Cargo::Files, None) = (self.cargo, part.sent) {
@@ -222,7 +218,7 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
         let mut items: Vec<Prepared> = part.at.iter().map(|at| self.items[*at].clone()).collect();
         let (intent, batch, end) = match part.sent {
             Some(sent) => {
-                self.context.open.note(sent.intent, sent.why);
+                self.context.journal.open.note(sent.intent, sent.why);
                 if let Cargo::Files = self.cargo {
                     files::hash_sent(self.context, &mut items).await;
                 }
@@ -258,7 +254,7 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
         let sender = context.under(intent);
         let submitted = match self.cargo {
             Cargo::Rows => {
-                let save = || context.target.save_redirections(&saves);
+                let save = || context.instances.target.save_redirections(&saves);
                 let end = match sender.send(Effect::Write, save).await {
                     Ok(rows) => each(rows, items.len(), "the answer"),
                     Err(error) => End::of(&error),
@@ -268,11 +264,11 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
             // They leave with what was opened of them.
             Cargo::Files => return Ok((intent, None, End::Unsent)),
             Cargo::Items(locale) => {
-                let submit = || context.target.submit_items(locale, &saves);
+                let submit = || context.instances.target.submit_items(locale, &saves);
                 sender.send_as(Class::Submit, Effect::Write, submit).await
             }
             Cargo::Page(page) => {
-                let submit = || context.target.submit_page(page);
+                let submit = || context.instances.target.submit_page(page);
                 sender.send_as(Class::Submit, Effect::Write, submit).await
             }
         };
@@ -323,7 +319,10 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
         Ok(match follow_noted(context, intent, &handed).await? {
             BatchEnd::Finished(rows) => each(rows, items.len(), &format!("batch {batch}")),
             BatchEnd::Failed(refusal) => {
-                context.open.note(intent, &refusal_message(&refusal));
+                context
+                    .journal
+                    .open
+                    .note(intent, &refusal_message(&refusal));
                 End::Whole {
                     result: refused(&refusal),
                     splits: true,
@@ -368,7 +367,7 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
                 looks,
             } => {
                 let found = if looks {
-                    self.context.open.doubt(intent, reason(&result));
+                    self.context.journal.open.doubt(intent, reason(&result));
                     live::at_once(self.context, self.cargo, items, intent).await
                 } else {
                     Ok(Looked::nothing(items.len()))
@@ -390,7 +389,7 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
                 why,
                 working,
             } => {
-                self.context.open.doubt(intent, &why);
+                self.context.journal.open.doubt(intent, &why);
                 // What makes no sense is looked for, even where it could be repeated.
                 let is_harmless = items.len() == 1 && cause.failure != Failure::InDoubt;
                 let found = self.look(items, intent, is_harmless).await;
@@ -409,7 +408,7 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
             }
             End::Cut { at, error } => self.take_cut(part, (intent, items), (at, error)).await,
             End::Unsent => {
-                close(self.context, intent, IntentState::Failed).await?;
+                close(&self.context.journal, intent, IntentState::Failed).await?;
                 self.set_all(part, &StepResult::Held);
                 Ok(None)
             }
@@ -488,7 +487,7 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
                 }
             }
         }
-        let closed = || self.context.closed(intent, IntentState::Done);
+        let closed = || self.context.journal.closed(intent, IntentState::Done);
         let closed = unclear.is_empty().then(closed);
         self.store(part, items, saved, closed).await?;
         if unclear.is_empty() {
@@ -500,7 +499,7 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
             sent: None,
         };
         let items: Vec<Prepared> = unclear.iter().map(|at| items[*at].clone()).collect();
-        self.context.open.doubt(intent, &why);
+        self.context.journal.open.doubt(intent, &why);
         let found = self.look(&items, intent, false).await;
         let left = Left::unclear(part.attempt, items.len(), &why);
         self.found(&some, (intent, false), &items, (found, left))
@@ -518,7 +517,7 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
         let kept = saved.iter().map(|(at, saved)| (*at, &items[*at], saved));
         let (mut changes, mut taken) = keep_all(self.context, kept);
         changes.extend(closed);
-        self.context.store.commit(changes).await?;
+        self.context.journal.store.commit(changes).await?;
         for (at, saved) in saved {
             let place = part.at[at];
             let result = if let Some(refused) = taken.remove(&at) {
@@ -526,7 +525,7 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
                 refused
             } else {
                 self.given_up = 0;
-                publish_to_id_map(self.context, &items[at], &saved)
+                publish_to_id_map(&self.context.view, &self.context.live, &items[at], &saved)
             };
             self.results[place] = Some(result);
         }
@@ -548,7 +547,7 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
                 return Ok(None);
             }
             Err(error) => {
-                close(self.context, intent, IntentState::InDoubt).await?;
+                close(&self.context.journal, intent, IntentState::InDoubt).await?;
                 let why = format!("{}; {error}", reason(&left.result));
                 self.set_all(part, &not_known(&why));
                 return Ok(None);
@@ -560,7 +559,7 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
             (true, false) => IntentState::InDoubt,
             (false, false) => IntentState::Failed,
         };
-        let closed = self.context.closed(intent, state);
+        let closed = self.context.journal.closed(intent, state);
         self.store(part, items, looked.found, Some(closed)).await?;
         for (at, suspects) in &looked.suspects {
             let why = altered(reason(&left.result), items[*at].save.kind, suspects);

@@ -20,13 +20,12 @@ use super::live::is_new;
 use super::look::{Looked, saved};
 use super::outcome::not_sent;
 use crate::domain::{Entity, Kind, TargetId, TargetKey, name_key, same_name};
-use crate::engine::context::{Prepared, RunContext};
+use crate::engine::context::{Ends, Prepared, RunContext};
 use crate::engine::files::{Opened, Outgoing, bytes_hash, fetched, path};
 use crate::engine::pace::Class;
 use crate::engine::upload_size::split;
 use crate::instance::{
-    Cause, Effect, ReadRequest, Record, RequestError, RowResult, Saved, Source, Target,
-    Unconfirmed, Verdict,
+    Cause, Effect, ReadRequest, Record, RequestError, RowResult, Saved, Unconfirmed, Verdict,
 };
 use crate::store::{IntentId, Operation, StoreError};
 
@@ -49,20 +48,20 @@ struct Answered {
 }
 
 /// The first requests with some files: one, or more while the target takes less at one time.
-pub(super) fn first_parts<S, T>(context: &RunContext<S, T>, items: &[Prepared]) -> Vec<Vec<usize>>
-where
-    S: Source,
-    T: Target,
-{
-    let Some(limit) = context.upload_size.limit() else {
+pub(super) fn first_parts<E: Ends>(context: &RunContext<E>, items: &[Prepared]) -> Vec<Vec<usize>> {
+    let Some(limit) = context.instances.upload_size.limit() else {
         return vec![(0..items.len()).collect()];
     };
-    let length = |item| Outgoing::of(context, item).listed_bytes().unwrap_or(limit);
+    let length = |item| {
+        Outgoing::of(&context.view, item)
+            .listed_bytes()
+            .unwrap_or(limit)
+    };
     let lengths: Vec<u64> = items.iter().map(length).collect();
     split(&lengths, limit)
 }
 
-impl<S: Source, T: Target> Carrier<'_, S, T> {
+impl<E: Ends> Carrier<'_, E> {
     /// Opens the files of a part, sends them, and brings each request to its end. Returns what is to be sent again.
     pub(super) async fn bring_files(&mut self, part: Part) -> Result<Vec<Left>, StoreError> {
         let attempt = part.attempt;
@@ -92,9 +91,9 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
     async fn open_files(&mut self, places: Vec<usize>) -> Vec<OpenFiles> {
         let context = self.context;
         let files = places.into_iter().map(|at| {
-            let file = Outgoing::of(context, &self.items[at]);
+            let file = Outgoing::of(&context.view, &self.items[at]);
             async move {
-                let opened = context.open_file(&file).await;
+                let opened = context.instances.open_file(&file).await;
                 (at, file, opened)
             }
         });
@@ -139,7 +138,10 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
             }
         }
         if items.len() > 1 {
-            context.upload_size.record_answer(answer.as_ref().err());
+            context
+                .instances
+                .upload_size
+                .record_answer(answer.as_ref().err());
         }
         let cut = files.iter().position(|file| file.meter.broke());
         let end = match (answer, cut) {
@@ -164,7 +166,7 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
         (intent, items): (IntentId, &[Prepared]),
         (cut, error): (usize, RequestError),
     ) -> Result<Option<Left>, StoreError> {
-        self.context.open.doubt(intent, &error.to_string());
+        self.context.journal.open.doubt(intent, &error.to_string());
         let looked = look(self.context, items).await;
         let place = part.at[cut];
         let mut left = Left::after(part.attempt, items.len(), not_sent(&error));
@@ -185,18 +187,14 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
 }
 
 /// Finds files that were sent in whole: those that are at their paths with the bytes that were sent.
-pub(super) async fn look<S, T>(
-    context: &RunContext<S, T>,
+pub(super) async fn look<E: Ends>(
+    context: &RunContext<E>,
     items: &[Prepared],
-) -> Result<Looked, RequestError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Looked, RequestError> {
     let sent = items.iter().filter(|item| item.sent.is_some());
     let there = at_paths(context, &sent.collect::<Vec<_>>()).await?;
     let found = items.iter().map(|item| async {
-        let file = there.get(&name_key(path(context, item)))?;
+        let file = there.get(&name_key(path(&context.view, item)))?;
         is_equal(context, item, file).await.then(|| saved(file))
     });
     let mut looked = Looked::default();
@@ -208,15 +206,11 @@ where
 
 /// Whether a file of the target has the bytes that were sent. Bytes that cannot be read count as different: then they are
 /// sent again to the same path.
-async fn is_equal<S, T>(
-    context: &RunContext<S, T>,
+async fn is_equal<E: Ends>(
+    context: &RunContext<E>,
     item: &Prepared,
     file: &Entity<TargetId>,
-) -> bool
-where
-    S: Source,
-    T: Target,
-{
+) -> bool {
     let media = file.body.parse();
     let size = media["size"].as_u64();
     if item.sent.is_none() || size.is_some_and(|size| size != item.bytes) {
@@ -224,24 +218,21 @@ where
     }
     let url = media["originUrl"].as_str().unwrap_or_default();
     let there = context
+        .instances
         .to_target()
         .send_as(Class::Download, Effect::Read, || {
-            bytes_hash(&context.target, url)
+            bytes_hash(&context.instances.target, url)
         })
         .await;
     there.ok() == item.sent.map(|sent| sent.hash)
 }
 
 /// Finds out what a job that broke had sent: the bytes that the source has.
-pub(super) async fn hash_sent<S, T>(context: &RunContext<S, T>, items: &mut [Prepared])
-where
-    S: Source,
-    T: Target,
-{
+pub(super) async fn hash_sent<E: Ends>(context: &RunContext<E>, items: &mut [Prepared]) {
     let read = items.iter().map(|item| async {
-        let file = Outgoing::of(context, item);
-        let read = || fetched(&context.source, file.url());
-        let sender = context.to_source();
+        let file = Outgoing::of(&context.view, item);
+        let read = || fetched(&context.instances.source, file.url());
+        let sender = context.instances.to_source();
         let read = sender.send_as(Class::Download, Effect::Read, read).await;
         (file.listed_bytes(), read.ok())
     });
@@ -256,17 +247,13 @@ where
 
 /// The files of the target at the paths of some assets, by the keys of their paths. What was there before the run is taken
 /// for one only where it is what is saved over.
-async fn at_paths<S, T>(
-    context: &RunContext<S, T>,
+async fn at_paths<E: Ends>(
+    context: &RunContext<E>,
     items: &[&Prepared],
-) -> Result<HashMap<Box<str>, Entity<TargetId>>, RequestError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<HashMap<Box<str>, Entity<TargetId>>, RequestError> {
     let wanted = items
         .iter()
-        .map(|item| (name_key(path(context, item)), *item));
+        .map(|item| (name_key(path(&context.view, item)), *item));
     let mut wanted: HashMap<Box<str>, &Prepared> = wanted.collect();
     let mut there = HashMap::new();
     let mut open = vec![ReadRequest::Assets { offset: 0 }];
@@ -280,7 +267,7 @@ where
             let name = name_key(&file.name);
             let is_it = |item: &&Prepared| {
                 file.key.kind == Kind::Asset
-                    && (item.save.id == Some(file.key.id) || is_new(context, &file.key))
+                    && (item.save.id == Some(file.key.id) || is_new(&context.view, &file.key))
             };
             if wanted.get(&name).is_some_and(is_it) {
                 wanted.remove(&name);
@@ -296,14 +283,10 @@ where
 ///
 /// # Errors
 /// [`RequestError`] when the target cannot be asked.
-pub(in crate::engine) async fn find_file<S, T>(
-    context: &RunContext<S, T>,
+pub(in crate::engine) async fn find_file<E: Ends>(
+    context: &RunContext<E>,
     item: &Prepared,
-) -> Result<Option<Saved>, RequestError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Option<Saved>, RequestError> {
     let there = at_paths(context, &[item]).await?;
     Ok(there.values().next().map(saved))
 }
@@ -314,24 +297,21 @@ where
 ///
 /// # Errors
 /// [`RequestError`] when the target cannot be asked.
-pub(in crate::engine) async fn checked_file<S, T>(
-    context: &RunContext<S, T>,
+pub(in crate::engine) async fn checked_file<E: Ends>(
+    context: &RunContext<E>,
     item: &Prepared,
     saved: Saved,
-) -> Result<Saved, RequestError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Saved, RequestError> {
     let key = TargetKey::global(Kind::Asset, crate::domain::Id::raw(saved.id));
     let own = context
+        .view
         .ids
-        .shared(Kind::Asset, context.entity(item.node).key.id);
+        .shared(Kind::Asset, context.view.entity(item.node).key.id);
     let is_own = own.or(item.save.id) == Some(saved.id);
-    let before = context.target_inventory.get(&key);
+    let before = context.view.target_inventory.get(&key);
     let is_other = match before {
-        Some(there) => !same_name(&there.name, path(context, item)),
-        None => context.ids.is_claimed(Kind::Asset, saved.id),
+        Some(there) => !same_name(&there.name, path(&context.view, item)),
+        None => context.view.ids.is_claimed(Kind::Asset, saved.id),
     };
     if is_own || !is_other {
         return Ok(saved);
@@ -343,15 +323,11 @@ where
 ///
 /// # Errors
 /// [`RequestError`] when the target cannot be asked.
-pub(super) async fn checked<S, T>(
-    context: &RunContext<S, T>,
+pub(super) async fn checked<E: Ends>(
+    context: &RunContext<E>,
     items: &[Prepared],
     rows: Vec<RowResult>,
-) -> Result<Vec<RowResult>, RequestError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Vec<RowResult>, RequestError> {
     let mut times: HashMap<TargetId, u32> = HashMap::new();
     for saved in rows.iter().flatten() {
         *times.entry(saved.id).or_default() += 1;

@@ -3,12 +3,10 @@
 use super::outcome::refusal_message;
 use super::polling::{BatchEnd, HandedIn, emit_finished, follow_noted};
 use crate::domain::{Failure, FailureCause, Id, Kind, Locale};
-use crate::engine::context::RunContext;
+use crate::engine::context::{Ends, RunContext};
 use crate::engine::pace::Class;
 use crate::engine::poll::BatchKind;
-use crate::instance::{
-    Cause, DeleteRequest, Deleted, Effect, Source, Target, Unconfirmed, Verdict,
-};
+use crate::instance::{Cause, DeleteRequest, Deleted, Effect, Target as _, Unconfirmed, Verdict};
 use crate::store::{IntentId, StoreError};
 
 /// How a delete ended.
@@ -30,15 +28,11 @@ pub(in crate::engine) enum DeleteEnd {
 ///
 /// # Errors
 /// [`StoreError`] when the number of a batch could not be noted.
-pub(in crate::engine) async fn delete<S, T>(
-    context: &RunContext<S, T>,
+pub(in crate::engine) async fn delete<E: Ends>(
+    context: &RunContext<E>,
     intent: IntentId,
     doomed: &DeleteRequest,
-) -> Result<DeleteEnd, StoreError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<DeleteEnd, StoreError> {
     let mut last = None;
     for _ in 0..context.options.attempts.max(1) {
         let (why, refused) = match send(context, intent, doomed).await? {
@@ -67,15 +61,11 @@ where
 }
 
 /// One attempt.
-async fn send<S, T>(
-    context: &RunContext<S, T>,
+async fn send<E: Ends>(
+    context: &RunContext<E>,
     intent: IntentId,
     doomed: &DeleteRequest,
-) -> Result<DeleteEnd, StoreError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<DeleteEnd, StoreError> {
     let class = match doomed.kind {
         Kind::Content | Kind::Page => Class::Submit,
         Kind::Model
@@ -85,7 +75,7 @@ where
         | Kind::Asset
         | Kind::Redirection => Class::Write,
     };
-    let delete = || context.target.delete(doomed);
+    let delete = || context.instances.target.delete(doomed);
     let sender = context.under(intent);
     let batch = match sender.send_as(class, Effect::Write, delete).await {
         Ok(Deleted::Now | Deleted::Absent) => return Ok(DeleteEnd::Gone),
@@ -108,7 +98,7 @@ where
         does: BatchKind::Delete,
     };
     let end = follow_noted(context, intent, &handed).await?;
-    emit_finished(context, &handed, &end).await;
+    emit_finished(&context.sink, &handed, &end).await;
     Ok(match end {
         BatchEnd::Finished(results) => match results.first() {
             Some(Ok(_)) => DeleteEnd::Gone,

@@ -3,12 +3,12 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::domain::{Entity, Kind, Locale, PageNode, TargetId};
-use crate::engine::context::RunContext;
+use crate::engine::context::{Ends, RunContext};
 use crate::engine::options::Options;
 use crate::engine::pace::Class;
 use crate::engine::poll::BatchTimes;
 use crate::engine::retry::Sender;
-use crate::instance::{Effect, ReadRequest, ReadResponse, Record, RequestError, Source, Target};
+use crate::instance::{Effect, ReadRequest, ReadResponse, Record, RequestError, Target};
 
 /// Ids in one question (limit of [`ReadRequest::ItemsById`]).
 pub(in crate::engine) const IDS_AT_ONCE: usize = 100;
@@ -23,13 +23,13 @@ pub(in crate::engine) struct Inquiry<'a, T> {
     pub(in crate::engine) options: &'a Options,
 }
 
-impl<S: Source, T: Target> RunContext<S, T> {
+impl<E: Ends> RunContext<E> {
     /// Asks for this run.
-    pub(in crate::engine) fn inquiry(&self) -> Inquiry<'_, T> {
+    pub(in crate::engine) fn inquiry(&self) -> Inquiry<'_, E::Target> {
         Inquiry {
-            target: &self.target,
-            sender: self.to_target(),
-            times: &self.batch_times,
+            target: &self.instances.target,
+            sender: self.instances.to_target(),
+            times: &self.instances.batch_times,
             options: &self.options,
         }
     }

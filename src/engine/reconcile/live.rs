@@ -1,4 +1,4 @@
-//! Looks of a run for what it sent itself.
+//! What a run knows of its own requests, for the search on the target.
 
 use serde_json::Value;
 
@@ -8,66 +8,61 @@ use super::inquiry::Inquiry;
 use super::look::{Knowledge, Looked, Quiet, Sought, content, order, pages, saved};
 use super::resemble;
 use crate::domain::{ByName, Entity, Kind, TargetId, TargetKey, same_name};
-use crate::engine::context::{Prepared, RunContext};
-use crate::instance::{ReadRequest, RequestError, Source, Target};
+use crate::engine::context::{Ends, PlanView, Prepared, RunContext};
+use crate::instance::{ReadRequest, RequestError, Target};
 use crate::plan::{Schema, container_of, target_hash};
 use crate::planted::{self, Bug};
 use crate::store::IntentId;
 
 /// The knowledge of a run of what it sent with an intent.
-struct Own<'a, S, T> {
-    context: &'a RunContext<S, T>,
+struct Own<'a, E: Ends> {
+    context: &'a RunContext<E>,
     items: &'a [Prepared],
     intent: IntentId,
 }
 
-impl<S: Source, T: Target> Knowledge for Own<'_, S, T> {
+impl<E: Ends> Knowledge for Own<'_, E> {
     fn schema(&self) -> &Schema {
-        &self.context.schema
+        &self.context.view.schema
     }
 
     fn is_new(&self, there: &TargetKey) -> bool {
-        is_new(self.context, there)
+        is_new(&self.context.view, there)
     }
 
     fn has_rival(&self, at: usize) -> bool {
-        let signature = self.context.signature(&self.items[at]);
-        self.context.open.has_rival(self.intent, &signature)
+        let signature = self.context.view.signature(&self.items[at]);
+        self.context.journal.open.has_rival(self.intent, &signature)
     }
 
     fn was_equal(&self, at: usize) -> bool {
         let (context, item) = (self.context, &self.items[at]);
-        let key = &context.entity(item.node).key;
+        let key = &context.view.entity(item.node).key;
         let before = item.save.id;
-        let before = before.and_then(|id| context.target_inventory.get(&key.with_id(id)));
-        before.is_some_and(|before| target_hash(before, &context.schema) == item.target_hash)
+        let before = before.and_then(|id| context.view.target_inventory.get(&key.with_id(id)));
+        before.is_some_and(|before| target_hash(before, &context.view.schema) == item.target_hash)
     }
 
     fn claims(&self, at: usize, found: TargetId) -> bool {
-        let key = &self.context.entity(self.items[at].node).key;
-        self.context.ids.claim(key, found).is_ok()
+        let key = &self.context.view.entity(self.items[at].node).key;
+        self.context.view.ids.claim(key, found).is_ok()
     }
 }
 
 /// Whether something on the target can be the effect of a create of this run: it was not there before, and is not a
 /// counterpart.
-pub(super) fn is_new<S, T>(context: &RunContext<S, T>, there: &TargetKey) -> bool {
-    let is_taken = context.ids.is_claimed(there.kind, there.id);
-    context.target_inventory.get(there).is_none()
-        && (!is_taken || planted::has(Bug::LooksAmongTaken))
+pub(super) fn is_new(view: &PlanView, there: &TargetKey) -> bool {
+    let is_taken = view.ids.is_claimed(there.kind, there.id);
+    view.target_inventory.get(there).is_none() && (!is_taken || planted::has(Bug::LooksAmongTaken))
 }
 
 /// Looks once, and until nothing more comes if something is there that may be what was sent.
-pub(super) async fn at_once<S, T>(
-    context: &RunContext<S, T>,
+pub(super) async fn at_once<E: Ends>(
+    context: &RunContext<E>,
     cargo: Cargo<'_>,
     items: &[Prepared],
     intent: IntentId,
-) -> Result<Looked, RequestError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Looked, RequestError> {
     let first = once(context, cargo, items, (intent, true)).await?;
     if first.suspects.is_empty() {
         return Ok(first);
@@ -76,36 +71,28 @@ where
 }
 
 /// Looks until everything is found or nothing more comes.
-pub(super) async fn until_quiet<S, T>(
-    context: &RunContext<S, T>,
+pub(super) async fn until_quiet<E: Ends>(
+    context: &RunContext<E>,
     cargo: Cargo<'_>,
     items: &[Prepared],
     intent: IntentId,
-) -> Result<Looked, RequestError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Looked, RequestError> {
     let all = Looked::nothing(items.len());
     further(context, cargo, items, (intent, all)).await
 }
 
-async fn further<S, T>(
-    context: &RunContext<S, T>,
+async fn further<E: Ends>(
+    context: &RunContext<E>,
     cargo: Cargo<'_>,
     items: &[Prepared],
     (intent, mut all): (IntentId, Looked),
-) -> Result<Looked, RequestError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Looked, RequestError> {
     let in_batches = |node| {
-        let kind = context.entity(node).key.kind;
+        let kind = context.view.entity(node).key.kind;
         matches!(kind, Kind::Content | Kind::Page)
     };
     // A request without a number yet may be in front of this one all the same.
-    let mut quiet = Quiet::after(context.open.awaited(in_batches));
+    let mut quiet = Quiet::after(context.journal.open.awaited(in_batches));
     loop {
         let missing: Vec<Prepared> = all.absent.iter().map(|at| items[*at].clone()).collect();
         match once(context, cargo, &missing, (intent, quiet.looks > 0)).await {
@@ -113,16 +100,18 @@ where
                 let is_contested = !looked.contested.is_empty();
                 if all.narrow(looked) {
                     // What is there may be what another request has made, and that one reports it.
-                    quiet.wait_for(context.open.awaited(in_batches));
+                    quiet.wait_for(context.journal.open.awaited(in_batches));
                 }
-                let still = |before: &IntentId| context.open.is_awaited(*before);
+                let still = |before: &IntentId| context.journal.open.is_awaited(*before);
                 let is_over = quiet.is_over(all.absent.len(), still);
                 if all.absent.is_empty() || (is_over && !is_contested) {
-                    resemble::take(context, items, &mut all);
+                    resemble::take(&context.view, items, &mut all);
                     return Ok(all);
                 }
             }
-            Err(error) if quiet.may_fail(&error) => context.open.note(intent, &error.to_string()),
+            Err(error) if quiet.may_fail(&error) => {
+                context.journal.open.note(intent, &error.to_string())
+            }
             Err(error) => return Err(error),
         }
         tokio::time::sleep(context.inquiry().between_looks()).await;
@@ -130,23 +119,22 @@ where
 }
 
 /// Finds which of what was sent with `intent` is on the target as it was sent, claims it, and returns what is not there.
-pub(super) async fn once<S, T>(
-    context: &RunContext<S, T>,
+pub(super) async fn once<E: Ends>(
+    context: &RunContext<E>,
     cargo: Cargo<'_>,
     items: &[Prepared],
     (intent, takes_any): (IntentId, bool),
-) -> Result<Looked, RequestError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Looked, RequestError> {
     let inquiry = context.inquiry();
     let own = Own {
         context,
         items,
         intent,
     };
-    let sought: Vec<Sought<'_>> = items.iter().map(|item| sought(context, item)).collect();
+    let sought: Vec<Sought<'_>> = items
+        .iter()
+        .map(|item| sought(&context.view, item))
+        .collect();
     let mut looked = match cargo {
         Cargo::Items(locale) => content(&inquiry, locale, &sought, (&own, takes_any)).await?,
         Cargo::Page(sent) => {
@@ -160,21 +148,21 @@ where
             };
             pages(&inquiry, locale, &[page], &own).await?
         }
-        Cargo::Rows => rows(&inquiry, context, items).await?,
+        Cargo::Rows => rows(&inquiry, &context.view, items).await?,
         Cargo::Files => files::look(context, items).await?,
     };
     own.suspect(&sought, &mut looked);
     Ok(looked)
 }
 
-impl<S: Source, T: Target> Own<'_, S, T> {
+impl<E: Ends> Own<'_, E> {
     /// Notes for what is absent which strangers may be it, altered. What another request creates is no stranger.
     fn suspect(&self, sought: &[Sought<'_>], looked: &mut Looked) {
-        let (context, schema) = (self.context, &self.context.schema);
+        let (context, schema) = (self.context, &self.context.view.schema);
         let is_strange = |there: &Entity<TargetId>| {
             let key = &there.key;
             let signature = (key.kind, key.locale.clone(), target_hash(there, schema));
-            is_new(context, key) && !context.open.is_created(&signature)
+            is_new(&context.view, key) && !context.journal.open.is_created(&signature)
         };
         looked.strangers.retain(is_strange);
         for at in looked
@@ -215,20 +203,13 @@ fn place_of(kind: Kind, body: &Value) -> Option<String> {
     name.map(str::to_owned)
 }
 
-fn sought<'a, S, T>(context: &'a RunContext<S, T>, item: &'a Prepared) -> Sought<'a>
-where
-    S: Source,
-    T: Target,
-{
-    let key = &context.entity(item.node).key;
+fn sought<'a>(view: &'a PlanView, item: &'a Prepared) -> Sought<'a> {
+    let key = &view.entity(item.node).key;
     Sought {
         key,
         hash: item.target_hash,
         // In a second locale a page has the id that it was given in the first.
-        target: item
-            .save
-            .id
-            .or_else(|| context.ids.shared(key.kind, key.id)),
+        target: item.save.id.or_else(|| view.ids.shared(key.kind, key.id)),
         container: container_of(&item.save.body),
         order: order(&item.save.body),
         parent: None,
@@ -237,18 +218,14 @@ where
 }
 
 /// Finds redirections by their origin.
-pub(super) async fn rows<S, T>(
+pub(super) async fn rows<T: Target>(
     inquiry: &Inquiry<'_, T>,
-    context: &RunContext<S, T>,
+    view: &PlanView,
     items: &[Prepared],
-) -> Result<Looked, RequestError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Looked, RequestError> {
     let rules: Vec<Entity<TargetId>> = inquiry.entities(&ReadRequest::Redirections).await?;
     let mut by_name = ByName::default();
-    for entity in rules.iter().filter(|rule| is_new(context, &rule.key)) {
+    for entity in rules.iter().filter(|rule| is_new(view, &rule.key)) {
         by_name.insert(Kind::Redirection, &entity.name, saved(entity));
     }
     let mut looked = Looked::default();
@@ -258,7 +235,7 @@ where
             // What was saved over something shows by what it says.
             Some(id) => {
                 let says = |rule: &&Entity<TargetId>| {
-                    rule.key.id == id && target_hash(rule, &context.schema) == item.target_hash
+                    rule.key.id == id && target_hash(rule, &view.schema) == item.target_hash
                 };
                 rules.iter().find(says).map(saved)
             }

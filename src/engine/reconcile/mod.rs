@@ -1,4 +1,4 @@
-//! The outcome of a request: one owner of polling, looking, claiming and the verdict.
+//! The outcome of a request: polling, searching the target, claiming, and the verdict, in one place.
 //!
 //! ```text
 //!   send ──▶ answered by item ───▶ read back ───────▶ claim ─▶ commit ─▶ show
@@ -9,12 +9,12 @@
 //!                                                  └▶ what is proven absent: in halves, alone, then failed
 //! ```
 //!
-//! A request whose effect is not known is looked for before anything of it is sent again. What is found is claimed in the id
-//! map in the same step, so that of two that look one has it; and nothing is taken that a request with a pending answer may
-//! have created. A job that broke takes the same way from its open intents, and so does a restart from those that the store
-//! has, except that it sends nothing.
+//! The effect of a request with an unknown outcome is looked for before anything of it is sent again. What is found is
+//! claimed in the id map in the same step, so that only one of two searches gets it, and nothing is taken that a request in
+//! flight may have created. A job whose task panicked is treated the same way from its open intents, and so is a restart
+//! from those in the store, except that it sends nothing.
 //!
-//! | file | says |
+//! | file | contents |
 //! |---|---|
 //! | `carry` | several entities in one request, or a page: sent in parts until each has its outcome |
 //! | `files` | files that leave together |

@@ -6,11 +6,11 @@ use super::believe::checked_one;
 use super::live::is_new;
 use super::look::saved;
 use crate::domain::{Entity, Id as _, TargetId};
-use crate::engine::context::{Prepared, RunContext};
+use crate::engine::context::{Ends, Prepared, RunContext};
 use crate::engine::pace::Class;
 use crate::engine::retry::Sender;
 use crate::instance::{
-    Cause, Effect, ReadRequest, RequestError, Save, Saved, Source, Target, Verdict,
+    Cause, Effect, ReadRequest, RequestError, Save, Saved, Target as _, Verdict,
 };
 use crate::plan::target_hash;
 use crate::store::IntentId;
@@ -21,27 +21,23 @@ use crate::store::IntentId;
 ///
 /// # Errors
 /// The refusal, [`Cause::Halted`], or the error after which the outcome is unknown.
-pub(in crate::engine) async fn settle_save<S, T>(
-    context: &RunContext<S, T>,
+pub(in crate::engine) async fn settle_save<E: Ends>(
+    context: &RunContext<E>,
     intent: IntentId,
     item: &Prepared,
     mut error: RequestError,
-) -> Result<Saved, RequestError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Saved, RequestError> {
     let mut refusal = None;
     for left in (0..=context.options.attempts).rev() {
         let mut save = item.save.clone();
         match found_of(context, &save).await {
-            Ok(Some(there)) if target_hash(&there, &context.schema) == item.target_hash => {
+            Ok(Some(there)) if target_hash(&there, &context.view.schema) == item.target_hash => {
                 return Ok(saved(&there));
             }
             Ok(there) => save.id = save.id.or(there.map(|there| there.key.id)),
             Err(look) if look.cause == Cause::Halted => return Err(look),
             Err(look) => {
-                context.open.note(intent, &look.to_string());
+                context.journal.open.note(intent, &look.to_string());
                 return Err(error);
             }
         }
@@ -51,7 +47,7 @@ where
         if left == 0 {
             break;
         }
-        let again = || context.target.save(&save);
+        let again = || context.instances.target.save(&save);
         let sent = match context.under(intent).send(Effect::Write, again).await {
             Ok(saved) => checked_one(context, &save, saved).await,
             failed => failed,
@@ -72,14 +68,10 @@ where
 
 /// What was saved over, or what has the name of something that was to be new. What was there before is no effect of a
 /// create; the server says what it makes of its name.
-async fn found_of<S, T>(
-    context: &RunContext<S, T>,
+async fn found_of<E: Ends>(
+    context: &RunContext<E>,
     save: &Save,
-) -> Result<Option<Entity<TargetId>>, RequestError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Option<Entity<TargetId>>, RequestError> {
     if let Some(id) = save.id {
         let (kind, id) = (save.kind, id.raw());
         return context.inquiry().one(kind, id, save.locale.as_ref()).await;
@@ -90,21 +82,21 @@ where
         locale: save.locale.clone(),
     };
     let there = context.inquiry().entities(&named).await?;
-    Ok(there.into_iter().find(|there| is_new(context, &there.key)))
+    Ok(there
+        .into_iter()
+        .find(|there| is_new(&context.view, &there.key)))
 }
 
 /// Sends something that is harmless to repeat, also where an answer is lost.
 ///
 /// # Errors
 /// The last [`RequestError`]; [`crate::instance::Cause::Halted`] when the run ends before it was sent, or sent again.
-pub(in crate::engine) async fn insist<S, T, R, F>(
-    context: &RunContext<S, T>,
+pub(in crate::engine) async fn insist<E: Ends, R, F>(
+    context: &RunContext<E>,
     (sender, class): (Sender<'_>, Class),
     mut request: impl FnMut() -> F,
 ) -> Result<R, RequestError>
 where
-    S: Source,
-    T: Target,
     F: Future<Output = Result<R, RequestError>>,
 {
     match sender.send_as(class, Effect::Write, &mut request).await {
@@ -116,20 +108,18 @@ where
 }
 
 /// Sends something again that is harmless to repeat.
-pub(in crate::engine) async fn repeat<S, T, R, F>(
-    context: &RunContext<S, T>,
+pub(in crate::engine) async fn repeat<E: Ends, R, F>(
+    context: &RunContext<E>,
     class: Class,
     mut request: impl FnMut() -> F,
     mut error: RequestError,
 ) -> Result<R, RequestError>
 where
-    S: Source,
-    T: Target,
     F: Future<Output = Result<R, RequestError>>,
 {
     for _ in 1..context.options.attempts {
         tokio::time::sleep(context.inquiry().between_looks()).await;
-        let sender = context.to_target();
+        let sender = context.instances.to_target();
         match sender.send_as(class, Effect::Write, &mut request).await {
             Ok(answer) => return Ok(answer),
             Err(again) if again.verdict(Effect::Write) == Verdict::Reconcile => error = again,

@@ -1,44 +1,39 @@
-//! Claims what an entity became, makes it durable, then lets the lanes see it; and results in words.
+//! Claims the counterpart of an entity, makes it durable, then publishes it to the lanes; and results in words.
 
 use std::collections::HashMap;
 
 use crate::domain::{Failure, FailureCause, Kind, TargetId};
-use crate::engine::context::{Prepared, RunContext};
+use crate::engine::context::{Ends, Journal, Live, PlanView, Prepared, RunContext};
 use crate::engine::state::{How, Saved as Done, StepResult};
 use crate::id_map::IdConflict;
-use crate::instance::{Cause, Refusal, RequestError, Saved, Source, Target, Unconfirmed};
+use crate::instance::{Cause, Refusal, RequestError, Saved, Unconfirmed};
 use crate::store::{Change, IntentId, IntentState, StoreError};
 
 /// Makes durable that `item` became `saved`, then lets the lanes see it. Also returns whether it is the counterpart of
 /// another entity.
-pub(in crate::engine) async fn settle<S, T>(
-    context: &RunContext<S, T>,
+pub(in crate::engine) async fn settle<E: Ends>(
+    context: &RunContext<E>,
     intent: IntentId,
     item: &Prepared,
     saved: &Saved,
-) -> Result<(StepResult, bool), StoreError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<(StepResult, bool), StoreError> {
     let (changes, result) = keep(context, item, saved);
-    commit(context, intent, IntentState::Done, changes).await?;
+    commit(&context.journal, intent, IntentState::Done, changes).await?;
     Ok(match result {
         Some(refused) => (refused, true),
-        None => (publish_to_id_map(context, item, saved), false),
+        None => (
+            publish_to_id_map(&context.view, &context.live, item, saved),
+            false,
+        ),
     })
 }
 
 /// What the store has to keep of `item`, or the result of one whose counterpart belongs to another entity.
-fn keep<S, T>(
-    context: &RunContext<S, T>,
+fn keep<E: Ends>(
+    context: &RunContext<E>,
     item: &Prepared,
     saved: &Saved,
-) -> (Vec<Change>, Option<StepResult>)
-where
-    S: Source,
-    T: Target,
-{
+) -> (Vec<Change>, Option<StepResult>) {
     match context.changes_of(item, saved) {
         Ok(changes) => (changes, None),
         Err(conflict) => (Vec::new(), Some(failed(taken(&conflict)))),
@@ -46,14 +41,10 @@ where
 }
 
 /// As [`keep`], for several: claims all, and gives one result per refused claim.
-pub(super) fn keep_all<'i, S, T>(
-    context: &RunContext<S, T>,
+pub(super) fn keep_all<'i, E: Ends>(
+    context: &RunContext<E>,
     items: impl Iterator<Item = (usize, &'i Prepared, &'i Saved)>,
-) -> (Vec<Change>, HashMap<usize, StepResult>)
-where
-    S: Source,
-    T: Target,
-{
+) -> (Vec<Change>, HashMap<usize, StepResult>) {
     let (mut changes, mut refused) = (Vec::new(), HashMap::new());
     for (at, item, saved) in items {
         let (kept, result) = keep(context, item, saved);
@@ -64,26 +55,21 @@ where
 }
 
 /// Lets the lanes see what is durable.
-pub(super) fn publish_to_id_map<S, T>(
-    context: &RunContext<S, T>,
+pub(super) fn publish_to_id_map(
+    view: &PlanView,
+    live: &Live,
     item: &Prepared,
     saved: &Saved,
-) -> StepResult
-where
-    S: Source,
-    T: Target,
-{
-    let over = context.written_over(item, saved).is_some();
-    match context.arrived(item.node, saved) {
+) -> StepResult {
+    let over = view.written_over(item, saved).is_some();
+    match view.arrived(item.node, saved) {
         Ok(()) => {
-            context.placed.insert(item.node);
+            live.placed.insert(item.node);
             if let Some(sent) = item.sent {
-                context
-                    .sent_bytes
-                    .insert(context.entity(item.node).key.id, sent);
+                live.sent_bytes.insert(view.entity(item.node).key.id, sent);
             }
             if item.was_published {
-                context.republish.insert(item.node);
+                live.republish.insert(item.node);
             }
             StepResult::Done(Done {
                 target: saved.id,
@@ -96,31 +82,23 @@ where
 }
 
 /// Makes durable that a request did nothing, or has an unknown outcome.
-pub(in crate::engine) async fn close<S, T>(
-    context: &RunContext<S, T>,
+pub(in crate::engine) async fn close(
+    journal: &Journal,
     intent: IntentId,
     state: IntentState,
-) -> Result<(), StoreError>
-where
-    S: Source,
-    T: Target,
-{
-    commit(context, intent, state, Vec::new()).await
+) -> Result<(), StoreError> {
+    commit(journal, intent, state, Vec::new()).await
 }
 
 /// Makes durable how a request ended, with what the store needs of it.
-pub(in crate::engine) async fn commit<S, T>(
-    context: &RunContext<S, T>,
+pub(in crate::engine) async fn commit(
+    journal: &Journal,
     intent: IntentId,
     state: IntentState,
     mut changes: Vec<Change>,
-) -> Result<(), StoreError>
-where
-    S: Source,
-    T: Target,
-{
-    changes.push(context.closed(intent, state));
-    context.store.commit(changes).await
+) -> Result<(), StoreError> {
+    changes.push(journal.closed(intent, state));
+    journal.store.commit(changes).await
 }
 
 /// The target, or this run, refused an entity.
@@ -137,16 +115,12 @@ pub(in crate::engine) fn not_sent(error: &RequestError) -> StepResult {
 }
 
 /// Makes durable that the request of an intent never left.
-pub(in crate::engine) async fn never_left<S, T>(
-    context: &RunContext<S, T>,
+pub(in crate::engine) async fn never_left(
+    journal: &Journal,
     intent: IntentId,
     entities: usize,
-) -> Result<Vec<StepResult>, StoreError>
-where
-    S: Source,
-    T: Target,
-{
-    close(context, intent, IntentState::Failed).await?;
+) -> Result<Vec<StepResult>, StoreError> {
+    close(journal, intent, IntentState::Failed).await?;
     Ok(held_back(entities))
 }
 

@@ -1,4 +1,4 @@
-//! A batch, followed to its end. When it is looked at is learnt in [`crate::engine::poll`].
+//! Polls a batch to its end. [`crate::engine::poll`] decides when.
 
 use std::time::Duration;
 
@@ -7,13 +7,12 @@ use tokio::time::Instant;
 use super::inquiry::Inquiry;
 use crate::domain::{BatchId, Kind, Locale};
 use crate::engine::accepted;
-use crate::engine::context::RunContext;
+use crate::engine::context::{Ends, RunContext};
 use crate::engine::pace::Class;
 use crate::engine::poll::{BatchKind, InFlightBatch};
+use crate::engine::sink::Sink;
 use crate::event::Event;
-use crate::instance::{
-    BatchStatus, Cause, Effect, Refusal, RequestError, RowResult, Source, Target,
-};
+use crate::instance::{BatchStatus, Cause, Effect, Refusal, RequestError, RowResult, Target};
 use crate::store::{IntentId, StoreError};
 
 /// How a batch ended.
@@ -44,57 +43,47 @@ pub(in crate::engine) struct HandedIn<'a> {
 ///
 /// # Errors
 /// [`StoreError`] when the number could not be noted.
-pub(in crate::engine) async fn follow_noted<S, T>(
-    context: &RunContext<S, T>,
+pub(in crate::engine) async fn follow_noted<E: Ends>(
+    context: &RunContext<E>,
     intent: IntentId,
     handed: &HandedIn<'_>,
-) -> Result<BatchEnd, StoreError>
-where
-    S: Source,
-    T: Target,
-{
-    let batch_in_flight = context.batch_times.begin(handed.does, handed.items);
-    context.number_intent(intent, handed.batch).await?;
+) -> Result<BatchEnd, StoreError> {
+    let batch_in_flight = context
+        .instances
+        .batch_times
+        .begin(handed.does, handed.items);
+    context.journal.number_intent(intent, handed.batch).await?;
     accepted::report();
     Ok(emit_and_wait(context, handed, batch_in_flight).await)
 }
 
 /// As [`follow_noted`], of a batch that has no intent.
-pub(in crate::engine) async fn follow_quietly<S, T>(
-    context: &RunContext<S, T>,
+pub(in crate::engine) async fn follow_quietly<E: Ends>(
+    context: &RunContext<E>,
     handed: &HandedIn<'_>,
-) -> BatchEnd
-where
-    S: Source,
-    T: Target,
-{
-    let batch_in_flight = context.batch_times.begin(handed.does, handed.items);
+) -> BatchEnd {
+    let batch_in_flight = context
+        .instances
+        .batch_times
+        .begin(handed.does, handed.items);
     emit_and_wait(context, handed, batch_in_flight).await
 }
 
 /// The same, and also reports how it ended.
-pub(in crate::engine) async fn follow_and_emit<S, T>(
-    context: &RunContext<S, T>,
+pub(in crate::engine) async fn follow_and_emit<E: Ends>(
+    context: &RunContext<E>,
     handed: &HandedIn<'_>,
-) -> BatchEnd
-where
-    S: Source,
-    T: Target,
-{
+) -> BatchEnd {
     let end = follow_quietly(context, handed).await;
-    emit_finished(context, handed, &end).await;
+    emit_finished(&context.sink, handed, &end).await;
     end
 }
 
-async fn emit_and_wait<S, T>(
-    context: &RunContext<S, T>,
+async fn emit_and_wait<E: Ends>(
+    context: &RunContext<E>,
     handed: &HandedIn<'_>,
     batch_in_flight: InFlightBatch<'_>,
-) -> BatchEnd
-where
-    S: Source,
-    T: Target,
-{
+) -> BatchEnd {
     let HandedIn {
         batch, kind, items, ..
     } = *handed;
@@ -111,14 +100,7 @@ where
 }
 
 /// Reports how a batch ended that is not handed in again in parts.
-pub(in crate::engine) async fn emit_finished<S, T>(
-    context: &RunContext<S, T>,
-    handed: &HandedIn<'_>,
-    end: &BatchEnd,
-) where
-    S: Source,
-    T: Target,
-{
+pub(in crate::engine) async fn emit_finished(sink: &Sink, handed: &HandedIn<'_>, end: &BatchEnd) {
     let succeeded = match end {
         BatchEnd::Finished(results) => results.iter().filter(|result| result.is_ok()).count(),
         BatchEnd::Failed(_) | BatchEnd::Unknown(_) | BatchEnd::Halted => 0,
@@ -130,20 +112,16 @@ pub(in crate::engine) async fn emit_finished<S, T>(
         succeeded,
         failed: handed.items - succeeded,
     };
-    context.sink.emit(finished).await;
+    sink.emit(finished).await;
 }
 
 /// Polls `batch` of this run, which has so many items, until it ends.
-pub(in crate::engine) async fn wait<S, T>(
-    context: &RunContext<S, T>,
+pub(in crate::engine) async fn wait<E: Ends>(
+    context: &RunContext<E>,
     batch: BatchId,
     (batch_in_flight, items): (InFlightBatch<'_>, u32),
-) -> BatchEnd
-where
-    S: Source,
-    T: Target,
-{
-    context.batches.insert(batch);
+) -> BatchEnd {
+    context.journal.batches.insert(batch);
     let poll = Poll {
         batch,
         age: Duration::ZERO,
@@ -157,7 +135,7 @@ where
         is_more.then_some(Event::BatchProgressed { batch, processed })
     };
     let end = follow(&context.inquiry(), &poll, batch_in_flight, progress).await;
-    context.batches.remove(&batch);
+    context.journal.batches.remove(&batch);
     end.unwrap_or_else(|| BatchEnd::Unknown(format!("the target does not know batch {batch}")))
 }
 

@@ -1,4 +1,4 @@
-//! What a restart does first: it finds out the outcome of requests that an earlier run did not live to note.
+//! The first step of a restart: the outcomes of requests that an earlier run had no time to record.
 //!
 //! ```text
 //!   open intents ─▶ batches with a number: polled to their end      (before the instances are read)
@@ -11,8 +11,8 @@
 //! plan decides about it as about anything else: a save whose references were cut is completed, one that is complete is
 //! left alone, and one that is absent is created.
 //!
-//! A reader may wonder why absence takes time to prove. A target processes batches one after another, and a batch
-//! whose number was never noted may still stand in its queue. So the target has to stay the same for a while.
+//! Absence takes time to prove: the target processes batches one after another, and a batch whose number was never recorded
+//! may still be in its queue. So the target has to stay the same for a while.
 
 use std::collections::HashMap;
 use std::sync::Arc;

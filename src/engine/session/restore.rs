@@ -1,4 +1,4 @@
-//! A source that is a former state of the target itself.
+//! Restores a target from a folder that was read from it earlier.
 
 use crate::domain::{Id, Inventory, SourceId, TargetId};
 use crate::plan::{Agreements, Hint, Recognition};

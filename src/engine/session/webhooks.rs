@@ -1,4 +1,4 @@
-//! What a run or an undo does about the webhooks of its target, before its first write and after its last one.
+//! The webhooks of the target: reported, and paused where asked, before the first write of a run or undo; enabled again after its last one.
 
 use super::Session;
 use crate::domain::time;

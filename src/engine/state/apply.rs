@@ -1,4 +1,4 @@
-//! What a result changes.
+//! Applies results to the state.
 
 use super::run_state::{RunState, Stage};
 use super::{Effect, How, Saved, Step};

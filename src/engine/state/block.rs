@@ -1,4 +1,4 @@
-//! What cannot go on after a failure.
+//! Blocks the dependents of a failure.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What all that is carried out has in common: what may leave, what is in flight, what has no outcome, and how it ends.
+//! The state that every plan has: what may leave, what is in flight, what has no outcome, and how it ends.
 
 use std::collections::BTreeMap;
 

@@ -1,10 +1,10 @@
-//! What may go on after a save.
+//! Frees what a save was the dependency of.
 //!
 //! Most entities are free to refer to another one as soon as it has an id, patched or not. A model is the
 //! exception: its first save may lack whole fields, so its items wait for the last one.
 //!
-//! Siblings of which some move have to come one after another. One that is never sent passes on its turn, but not before
-//! it comes: otherwise two of its neighbours would be in flight together, and land in the wrong order. The turns of new
+//! Siblings of which some move are saved one after another. A sibling that is never sent passes on its turn, but only when
+//! the turn comes: otherwise two of its neighbours would be in flight together, and end in the wrong order. The turns of new
 //! siblings are those of [`super::turn`].
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What goes into the state of a run, and what comes out.
+//! Inputs and effects of the state of a run.
 
 use std::sync::Arc;
 

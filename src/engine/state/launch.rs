@@ -1,4 +1,4 @@
-//! What leaves next.
+//! Moves entities into the ready queue.
 
 use super::run_state::{RunState, Stage};
 use super::{Effect, Step};

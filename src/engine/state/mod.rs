@@ -1,21 +1,21 @@
-//! The state of a run, and how it moves: one input in, effects out, nothing waits.
+//! The state of a run as a pure function: one input in, effects out, no waiting.
 //!
-//! An entity goes from waiting to in flight to settled; one whose references were cut is saved first, which
-//! frees what refers to it, and settled only after its patch. When an entity fails, everything that needs
-//! it and is not settled yet is blocked by it, at any distance; everything else goes on.
+//! An entity goes from waiting to in flight to processed. With deferred references it is saved first, which frees its
+//! dependents, and processed only after its patch. When an entity fails, all its dependents that are not processed yet are
+//! blocked, at any distance; everything else continues.
 //!
-//! | file | says |
+//! | file | contents |
 //! |---|---|
-//! | `input` | what goes in and what comes out |
-//! | `work` | what the dispatcher asks of every plan, and what is the same for all |
+//! | `input` | inputs and effects |
+//! | `work` | the interface between the dispatcher and every plan |
 //! | `flow` | what may leave, what is in flight, how it ends |
-//! | `run_state` | what is known, and how a run begins |
+//! | `run_state` | the state itself, and its beginning |
 //! | `apply` | what an input changes |
-//! | `free` | what may go on after a save |
-//! | `block` | what cannot go on after a failure |
+//! | `free` | which dependents a save frees |
+//! | `block` | which dependents a failure blocks |
 //! | `settle` | what an outcome means for gates and lanes |
 //! | `launch` | what becomes ready |
-//! | `ready` | what leaves next, and with what |
+//! | `ready` | what leaves next, and in which batch |
 //! | `turn` | which siblings may be in flight together |
 
 mod apply;

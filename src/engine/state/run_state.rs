@@ -1,4 +1,4 @@
-//! What is known of a run, and how it begins.
+//! The state of a run, and its beginning.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

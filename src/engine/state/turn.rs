@@ -3,8 +3,8 @@
 //! A page is saved in front of a sibling that is there already. So of a row one save is at the target at a time, with one
 //! exception: a new page may follow another one that stands in front of it in the row as soon as the target has accepted the
 //! request of that one. Both name the same sibling, or the second one names one further behind, so a target that processes
-//! requests in the order in which it accepts them puts them in their order. One that does not is found out at the end; see
-//! [`crate::engine::row_order`].
+//! requests in the order in which it accepts them puts them in their order. A target that does not is detected at the end;
+//! see [`crate::engine::row_order`].
 
 use std::collections::BTreeMap;
 

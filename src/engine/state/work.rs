@@ -1,8 +1,7 @@
-//! What a plan has to say so that it can be carried out: the interface between the dispatcher and the plan of a run or an
-//! undo.
+//! The interface between the dispatcher and the plan of a run or an undo.
 //!
-//! The plan has its nodes, what comes before which, and what a result means for them. What may leave, what is in
-//! flight, commands, an outage, a stop and the end are the same for every plan, and are dealt with here.
+//! A plan provides its nodes, their order, and what a result means for them. What may leave, what is in flight, commands,
+//! an outage, a stop and the end are the same for every plan, and are handled here.
 
 use std::fmt::Debug;
 

@@ -1,10 +1,11 @@
-//! Reads the target back: what was deleted is gone, what was restored is as it was.
+//! Verifies an undo: reads back that deleted entities are gone and restored ones are as before.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::executor::UndoExecutor;
 use crate::domain::{Entity, Id, Inventory, Kind, Locale, PageNode, TargetId, TargetKey};
+use crate::engine::context::Ends;
 use crate::engine::files::bytes_hash;
 use crate::engine::forecast::Reading;
 use crate::engine::pace::Class;
@@ -12,7 +13,7 @@ use crate::engine::pull::{PullError, Reader};
 use crate::engine::reconcile::IDS_AT_ONCE;
 use crate::engine::verify::{Difference, DifferenceKind};
 use crate::event::Event;
-use crate::instance::{Effect, ReadRequest, Record, Source, Target};
+use crate::instance::{Effect, ReadRequest, Record};
 use crate::plan::undo::{Decision, Own, PriorBytes, out_of_order};
 
 /// The target as it is after an undo.
@@ -32,14 +33,14 @@ impl Now {
     }
 }
 
-impl<S: Source, T: Target> UndoExecutor<S, T> {
+impl<E: Ends> UndoExecutor<E> {
     /// Compares everything that was deleted or restored with what it should be now, and reports the differences.
     ///
     /// # Errors
     /// [`PullError`] when the target cannot be read.
     pub(super) async fn verify(
         &self,
-        reader: &Arc<Reader<T>>,
+        reader: &Arc<Reader<E::Target>>,
     ) -> Result<Vec<Difference>, PullError> {
         let differences = self.differences(reader).await?;
         for difference in &differences {
@@ -67,7 +68,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
     /// [`PullError`] when the target cannot be read.
     pub(super) async fn differences(
         &self,
-        reader: &Arc<Reader<T>>,
+        reader: &Arc<Reader<E::Target>>,
     ) -> Result<Vec<Difference>, PullError> {
         let checked = self.checked();
         let now = self.read_back(reader, &checked).await?;
@@ -105,7 +106,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
 
     async fn read_back(
         &self,
-        reader: &Arc<Reader<T>>,
+        reader: &Arc<Reader<E::Target>>,
         checked: &[usize],
     ) -> Result<Now, PullError> {
         let lists: Vec<Kind> = Kind::ALL
@@ -201,8 +202,8 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         };
         let media = now.get(&self.there(at))?.body.parse();
         let url = media["originUrl"].as_str()?;
-        let sender = self.context.to_target();
-        let hash = || bytes_hash(&self.context.target, url);
+        let sender = self.context.instances.to_target();
+        let hash = || bytes_hash(&self.context.instances.target, url);
         let detail = match sender.send_as(Class::Download, Effect::Read, hash).await {
             Ok(found) if found == *expected => return None,
             Ok(_) => "its bytes are not those that it had before the run".to_owned(),

@@ -5,13 +5,14 @@ use super::look::Seen;
 use super::purpose::Purpose;
 use super::state::ALREADY_DELETED;
 use crate::domain::{Failure, Kind, Outcome};
+use crate::engine::context::Ends;
 use crate::engine::reconcile::{DeleteEnd, close, commit, delete, failed, failure, never_left};
 use crate::engine::state::{How, Saved, StepResult};
-use crate::instance::{Cause, DeleteRequest, Source, Target};
+use crate::instance::{Cause, DeleteRequest};
 use crate::plan::Node;
 use crate::store::{Change, IntentState, Operation, StoreError};
 
-impl<S: Source, T: Target> UndoExecutor<S, T> {
+impl<E: Ends> UndoExecutor<E> {
     /// Deletes one entity, unless it is no longer as planned.
     pub(super) async fn delete(&self, node: Node, at: usize) -> Result<StepResult, StoreError> {
         match self.see(node, at).await {
@@ -19,7 +20,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
             Seen::Gone => {
                 let mut changes = self.mapping_removed(at);
                 changes.push(self.row(at, Outcome::Deleted, ALREADY_DELETED));
-                self.context.store.commit(changes).await?;
+                self.context.journal.store.commit(changes).await?;
                 Ok(self.is_done(at, How::Already))
             }
             Seen::Stays(why) => Ok(failed(format!("{why}; {}", self.outlook.purpose.again()))),
@@ -44,22 +45,22 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         match delete(&self.context, intent, &doomed).await? {
             DeleteEnd::Gone => {
                 let changes = self.outcome_of(at, How::AsPlanned, self.mapping_removed(at));
-                commit(&self.context, intent, IntentState::Done, changes).await?;
+                commit(&self.context.journal, intent, IntentState::Done, changes).await?;
                 Ok(self.is_done(at, How::AsPlanned))
             }
             DeleteEnd::Refused(why, cause) => {
-                close(&self.context, intent, IntentState::Failed).await?;
+                close(&self.context.journal, intent, IntentState::Failed).await?;
                 Ok(failure(cause, why))
             }
             DeleteEnd::Unknown(why) => {
-                close(&self.context, intent, IntentState::InDoubt).await?;
+                close(&self.context.journal, intent, IntentState::InDoubt).await?;
                 let again = self.outlook.purpose.again();
                 let why =
                     format!("whether it was deleted is not known: {why}; {again} to find out");
                 Ok(failure(Failure::InDoubt, why))
             }
             DeleteEnd::Unsent => {
-                never_left(&self.context, intent, 1).await?;
+                never_left(&self.context.journal, intent, 1).await?;
                 Ok(StepResult::Held)
             }
             DeleteEnd::Halted => Ok(StepResult::Held),

@@ -1,4 +1,4 @@
-//! What carries out the actions of an undo.
+//! Carries out the actions of an undo.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use super::look::Looks;
 use crate::domain::{
     ContentHash, Entity, Id as _, Inventory, Kind, Locale, Outcome, TargetId, TargetKey,
 };
-use crate::engine::context::RunContext;
+use crate::engine::context::{Ends, RunContext};
 use crate::engine::jobs::{Finished, Jobs};
 use crate::engine::lease::Fence;
 use crate::engine::open_intents::Opening;
@@ -23,9 +23,9 @@ use crate::plan::undo::{Decided, Decision, Own, Trace};
 use crate::store::{Change, IntentDetail, IntentId, IntentState, Operation, RunEntity, StoreError};
 
 /// What the jobs of an undo share.
-pub(super) struct UndoExecutor<S, T> {
+pub(super) struct UndoExecutor<E: Ends> {
     /// Pace, store, sink and options; its plan is empty, because the source has no part in an undo.
-    pub(super) context: RunContext<S, T>,
+    pub(super) context: RunContext<E>,
     pub(super) outlook: Arc<UndoOutlook>,
     pub(super) actions: Arc<Actions>,
     /// The target in its own terms, with its models as they were before the run.
@@ -38,26 +38,26 @@ pub(super) struct UndoExecutor<S, T> {
     pub(super) unpublished: Mutex<Vec<String>>,
 }
 
-impl<S: Source, T: Target> UndoExecutor<S, T> {
+impl<S: Source, T: Target> UndoExecutor<(S, T)> {
     pub(super) fn of_undo(
         session: &Session<S, T>,
         plan: (Arc<UndoOutlook>, Arc<Actions>),
         fence: Fence,
     ) -> Self {
-        let context = RunContext {
-            alarm: Alarm::of_undo(),
-            ..session.bare_context(
-                Arc::new(Inventory::empty(session.source.guid.clone())),
-                Arc::clone(&plan.0.target),
-                Some(fence),
-            )
-        };
+        let mut context = session.bare_context(
+            Arc::new(Inventory::empty(session.source.guid.clone())),
+            Arc::clone(&plan.0.target),
+            Some(fence),
+        );
+        context.instances.alarm = Alarm::of_undo();
         Self::with(context, plan)
     }
+}
 
+impl<E: Ends> UndoExecutor<E> {
     /// What carries out a plan with a context without a source.
     pub(super) fn with(
-        context: RunContext<S, T>,
+        context: RunContext<E>,
         (outlook, actions): (Arc<UndoOutlook>, Arc<Actions>),
     ) -> Self {
         let before = Own::new(Arc::clone(&outlook.target), &outlook.former_models())
@@ -106,7 +106,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
     }
 
     pub(super) fn has_failed(&self, at: usize) -> bool {
-        self.context.unfinished.contains(&number(at))
+        self.context.live.unfinished.contains(&number(at))
     }
 
     /// What was to be deleted and is not known to be left.
@@ -120,7 +120,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
 
     /// How many could not be deleted or restored.
     pub(super) fn failures(&self) -> usize {
-        self.context.unfinished.len()
+        self.context.live.unfinished.len()
     }
 
     /// Why something could not be published again.
@@ -154,7 +154,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
             creates: Vec::new(),
             attempt: 1,
         };
-        self.context.open(opening, changes).await
+        self.context.journal.open(opening, changes).await
     }
 
     /// The hash of what is saved again; of a delete, of what is there.
@@ -185,7 +185,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
     pub(super) fn row(&self, at: usize, outcome: Outcome, because: &str) -> Change {
         let trace = self.trace(at);
         Change::Entity(RunEntity {
-            run: self.context.run.clone(),
+            run: self.context.journal.run.clone(),
             key: trace.key.clone(),
             name: trace.name.clone(),
             outcome,
@@ -221,11 +221,15 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
 
     /// Waits for what a broken task has handed in. All actions may be repeated, so nothing else has to be known of it.
     async fn close_broken(&self, job: &Job) -> Result<(), StoreError> {
-        for (id, intent) in self.context.open.of(&job.steps) {
+        for (id, intent) in self.context.journal.open.of(&job.steps) {
             let end = match intent.batch {
                 Some(batch) => {
                     let items = u32::try_from(job.steps.len()).unwrap_or(u32::MAX);
-                    let batch_in_flight = self.context.batch_times.begin(job.queue.batch(), items);
+                    let batch_in_flight = self
+                        .context
+                        .instances
+                        .batch_times
+                        .begin(job.queue.batch(), items);
                     Some(wait(&self.context, batch, (batch_in_flight, items)).await)
                 }
                 None => None,
@@ -234,17 +238,16 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
                 Some(BatchEnd::Unknown(_) | BatchEnd::Halted) => IntentState::InDoubt,
                 Some(BatchEnd::Finished(_) | BatchEnd::Failed(_)) | None => IntentState::Failed,
             };
-            close(&self.context, id, state).await?;
+            close(&self.context.journal, id, state).await?;
         }
         Ok(())
     }
 }
 
-impl<S: Source, T: Target> Jobs for UndoExecutor<S, T> {
-    type Source = S;
-    type Target = T;
+impl<E: Ends> Jobs for UndoExecutor<E> {
+    type Ends = E;
 
-    fn context(&self) -> &RunContext<S, T> {
+    fn context(&self) -> &RunContext<E> {
         &self.context
     }
 
@@ -264,7 +267,7 @@ impl<S: Source, T: Target> Jobs for UndoExecutor<S, T> {
     fn outcome(&self, node: Node, outcome: &Outcome, because: &str) -> Vec<Change> {
         let at = node as usize;
         if matches!(outcome, Outcome::Failed { .. } | Outcome::Blocked { .. }) {
-            self.context.unfinished.insert(node);
+            self.context.live.unfinished.insert(node);
         }
         let mut changes = self.without_request(at);
         changes.push(self.row(at, outcome.clone(), because));

@@ -1,4 +1,4 @@
-//! Everything that the plan of an undo rests on.
+//! Collects the inputs of the plan of an undo.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

@@ -1,23 +1,24 @@
-//! Brings back what the public saw before a run published.
+//! Restores the published version from before a run.
 //!
-//! The API publishes the present version only. So an older one is saved, published, and then what stood in staging is
-//! saved over it. Each step may be repeated: an undo that was interrupted finds on the target how far it had come.
+//! The API publishes the newest version only. So the older version is saved and published, and then the former draft is
+//! saved over it. Each step may be repeated: the target shows how far an interrupted undo had come.
 
 use std::collections::BTreeSet;
 
 use super::actions::About;
 use super::executor::UndoExecutor;
 use crate::domain::{Entity, Kind, Locale, TargetId};
+use crate::engine::context::Ends;
 use crate::engine::publishing::{Moved, move_some};
 use crate::engine::reconcile::{close, failed};
 use crate::engine::state::{How, StepResult};
 use crate::engine::verify::{Difference, DifferenceKind};
-use crate::instance::{Save, Source, Target, Workflow};
+use crate::instance::{Save, Workflow};
 use crate::plan::Node;
 use crate::plan::undo::Live;
 use crate::store::{IntentState, Operation, StoreError};
 
-impl<S: Source, T: Target> UndoExecutor<S, T> {
+impl<E: Ends> UndoExecutor<E> {
     /// Saves the version that the public saw over what is there.
     pub(super) async fn save_version(
         &self,
@@ -33,7 +34,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         let sent = self.save_alone(intent, (at, version), save).await?;
         match sent {
             Ok(_) => {
-                close(&self.context, intent, IntentState::Done).await?;
+                close(&self.context.journal, intent, IntentState::Done).await?;
                 Ok(self.is_done(at, How::AsPlanned))
             }
             Err(unsaved) => {
@@ -71,7 +72,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
             Some((at, None)) if !moved.left.contains(&self.id(at)) => {
                 self.is_done(at, How::AsPlanned)
             }
-            Some((_, Some(why))) if self.context.alarm.outage().is_none() => {
+            Some((_, Some(why))) if self.context.instances.alarm.outage().is_none() => {
                 failed(format!("{} it: {why}", step.doing()))
             }
             Some(_) | None => StepResult::Held,
@@ -133,7 +134,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
             Live::Nothing => None,
             Live::Version(version) => Some(self.before.hash(version)),
         };
-        let detail = match self.context.live(&trace.there).await {
+        let detail = match self.context.live_version(&trace.there).await {
             Ok(found) if found.as_ref().map(|found| self.before.hash(found)) == expected => {
                 return None;
             }

@@ -1,7 +1,7 @@
-//! A last look before something is deleted.
+//! The last check before a delete.
 //!
-//! The plan may be old by then: people read it, and a large undo takes its time. A delete cannot be taken back, so what
-//! has changed since the plan stays, and whatever it refers to is held by it. The next undo plans anew.
+//! The plan may be old by then: users read it first, and a large undo takes long. A delete cannot be reverted, so an entity
+//! that has changed since the plan stays, and so does everything that it refers to. The next undo makes a new plan.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use super::executor::UndoExecutor;
 use crate::domain::{Entity, Id, Kind, Locale, TargetId};
+use crate::engine::context::Ends;
 use crate::engine::reconcile::IDS_AT_ONCE;
-use crate::instance::{RequestError, Source, Target};
+use crate::instance::RequestError;
 use crate::plan::Node;
 
 /// How long a look at content that waits for its delete holds.
@@ -39,7 +40,7 @@ impl From<Result<Self, RequestError>> for Seen {
     }
 }
 
-impl<S: Source, T: Target> UndoExecutor<S, T> {
+impl<E: Ends> UndoExecutor<E> {
     /// Looks at what a node is to delete. Of redirections there is no list but the whole one, so the plan's look at them is
     /// the last.
     pub(super) async fn see(&self, node: Node, at: usize) -> Seen {

@@ -7,16 +7,16 @@
 //!     restores ─▶ deletes ─▶ order of siblings ─▶ publishing ─▶ read back and compared
 //! ```
 //!
-//! Its actions are nodes of a plan that the dispatcher carries out like that of a run: `state::UndoState` says what may go
-//! next, `hands::UndoExecutor` does it.
+//! Its actions are nodes of a plan that the dispatcher carries out like that of a run: `state::UndoState` decides what may
+//! leave next, `executor::UndoExecutor` carries it out.
 //!
-//! It works under the lease of the pair, after whatever interrupted runs had left open, and keeps the order of every
-//! job: the intent before the request, the outcome before the event. It can be killed anywhere and started again: a
-//! delete finds what is gone, a restore finds what is as before. The order of siblings and what is published
-//! show on the target, and doing either twice is harmless, so these two need no notes.
+//! It works under the lease of the pair, after recovery of interrupted runs, and keeps the order of every job: the intent
+//! before the request, the outcome before the event. It can be killed anywhere and started again: deletes and restores
+//! that are already done are recognised on the target. The order of siblings and the state of publication show on the
+//! target as well, and setting either twice is harmless, so these two need no record.
 //!
-//! A reader may wonder why an undo reads the source only when an interrupted run left something open: what was before
-//! stands in the store, and what is now stands on the target.
+//! An undo reads the source only when an interrupted run left something open: the former state is in the store, and the
+//! present state on the target.
 
 mod actions;
 mod check;

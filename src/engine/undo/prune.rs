@@ -1,11 +1,10 @@
 //! Deletes what the source no longer has, after the uploads of a run and what it publishes.
 //!
-//! What is deleted is what an undo of all the runs that created it would delete, so it goes the same way: looked at a last
-//! time, under an intent, in stages, read back. The pre-image is noted with the intent, so that an undo of the run can create
-//! it again.
+//! These deletes work like those of an undo: with a last check, under an intent, in stages, and read back. The pre-image is
+//! recorded with the intent, so that an undo of the run can create the entity again.
 //!
-//! The plan was made before the uploads, which may have failed or have let go of fewer references than expected. So the target
-//! is read once more, in all of its locales, and the plan is looked at again: what still holds is done, and nothing else.
+//! The plan was made before the uploads, which may have failed or have removed fewer references than expected. So the target
+//! is read once more, in all of its locales, and only what still holds of the plan is carried out.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -24,7 +23,6 @@ use crate::engine::dispatch::carry_out;
 use crate::engine::end::End;
 use crate::engine::forecast::{EtaEstimator, PostUploadWork, Publication};
 use crate::engine::lease::Fence;
-use crate::engine::outage::Alarm;
 use crate::engine::run_error::RunError;
 use crate::engine::session::{PrunePlan, Session};
 use crate::engine::verify::Difference;
@@ -50,7 +48,7 @@ impl<S: Source, T: Target> Session<S, T> {
     /// Deletes what was planned and still holds. `context` is that of the uploads, which are done.
     pub(in crate::engine) async fn prune(
         &self,
-        context: &RunContext<S, T>,
+        context: &RunContext<(S, T)>,
         (planned, before): &PrunePlan,
         control: &mut Control<'_>,
         fence: Fence,
@@ -75,20 +73,17 @@ impl<S: Source, T: Target> Session<S, T> {
         };
         self.emit_prune(&outlook).await;
         let actions = Arc::new(Actions::of(&outlook));
-        let own = RunContext {
-            // One run has one count of its intents.
-            intents: AtomicI64::new(context.intents.load(Ordering::Relaxed)),
-            pre_images: PreImages::new(
-                Arc::new(outlook.mappings.values().cloned().collect()),
-                Arc::new(context.pre_images.places().clone()),
-            ),
-            alarm: Alarm::new(self.options.waits_for_user),
-            ..self.bare_context(
-                Arc::new(Inventory::empty(self.source.guid.clone())),
-                Arc::clone(&outlook.target),
-                Some(fence),
-            )
-        };
+        let mut own = self.bare_context(
+            Arc::new(Inventory::empty(self.source.guid.clone())),
+            Arc::clone(&outlook.target),
+            Some(fence),
+        );
+        // One run has one count of its intents.
+        own.journal.intents = AtomicI64::new(context.journal.intents.load(Ordering::Relaxed));
+        own.view.pre_images = PreImages::new(
+            Arc::new(outlook.mappings.values().cloned().collect()),
+            Arc::new(context.view.pre_images.places().clone()),
+        );
         let plan = (Arc::clone(&outlook), Arc::clone(&actions));
         let executor = Arc::new(UndoExecutor::with(own, plan));
         let state = UndoState::new(Arc::clone(&outlook), actions, limits(&self.options));
@@ -103,7 +98,7 @@ impl<S: Source, T: Target> Session<S, T> {
         )
         .await?;
         for there in executor.deleted() {
-            context.foreign.expect_deleted(there);
+            context.live.foreign.expect_deleted(there);
         }
         let mut pruned = PruneEnd {
             end,

@@ -2,6 +2,7 @@
 
 use super::executor::UndoExecutor;
 use crate::domain::{BatchId, Entity, Id, Kind, Locale, TargetId};
+use crate::engine::context::Ends;
 use crate::engine::pace::Class;
 use crate::engine::poll::BatchKind;
 use crate::engine::reconcile::{
@@ -9,7 +10,7 @@ use crate::engine::reconcile::{
     not_sent, refusal_message,
 };
 use crate::engine::state::StepResult;
-use crate::instance::{Cause, PageSave, RequestError, RowResult, Save, Saved, Source, Target};
+use crate::instance::{Cause, PageSave, RequestError, RowResult, Save, Saved, Target as _};
 use crate::plan::Counterparts;
 use crate::store::{IntentId, IntentState, StoreError};
 
@@ -37,7 +38,7 @@ impl std::fmt::Display for Unsaved {
     }
 }
 
-impl<S: Source, T: Target> UndoExecutor<S, T> {
+impl<E: Ends> UndoExecutor<E> {
     /// Makes durable that a save did not come to its end.
     pub(super) async fn not_restored(
         &self,
@@ -47,17 +48,17 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         match unsaved {
             Unsaved::Failed(error) if error.cause == Cause::Halted => {
                 // One that was lost may still arrive: the next run waits for that.
-                if !self.context.open.is_tried(intent) {
-                    never_left(&self.context, intent, 1).await?;
+                if !self.context.journal.open.is_tried(intent) {
+                    never_left(&self.context.journal, intent, 1).await?;
                 }
                 Ok(StepResult::Held)
             }
             Unsaved::Failed(error) => {
-                close(&self.context, intent, IntentState::Failed).await?;
+                close(&self.context.journal, intent, IntentState::Failed).await?;
                 Ok(not_sent(&error))
             }
             Unsaved::Told(why) => {
-                close(&self.context, intent, IntentState::Failed).await?;
+                close(&self.context.journal, intent, IntentState::Failed).await?;
                 Ok(failed(why))
             }
             Unsaved::Halted => Ok(StepResult::Held),
@@ -79,7 +80,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
             does: BatchKind::saving(kind),
         };
         let end = follow_noted(&self.context, intent, &handed).await?;
-        emit_finished(&self.context, &handed, &end).await;
+        emit_finished(&self.context.sink, &handed, &end).await;
         Ok(end)
     }
 
@@ -104,7 +105,10 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         (at, prior): (usize, &Entity<TargetId>),
         save: Save,
     ) -> Result<Sent, StoreError> {
-        let (target, page) = (&self.context.target, self.as_page(at, prior, save));
+        let (target, page) = (
+            &self.context.instances.target,
+            self.as_page(at, prior, save),
+        );
         let kind = page.save.kind;
         let locale = page.save.locale.clone();
         let locale = locale.unwrap_or_else(|| Locale::new(""));

@@ -1,7 +1,7 @@
 //! Saves again what a run wrote over.
 //!
-//! Saving over a known id, and uploading over a path, may be repeated: the same lands in the same place. So a request
-//! whose answer was lost is sent again, and nothing has to be proven first.
+//! Saving over a known id, and uploading over a path, may be repeated with the same effect. So a request whose response was
+//! lost is sent again without a search.
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
@@ -11,11 +11,12 @@ use tokio_util::io::ReaderStream;
 use super::executor::UndoExecutor;
 use super::request::{Sent, Unsaved};
 use crate::domain::{ContentHash, Entity, Id, Kind, Locale, TargetId, folder_and_name};
+use crate::engine::context::Ends;
 use crate::engine::pace::Class;
 use crate::engine::reconcile::{BatchEnd, close, commit, failed, in_words};
 use crate::engine::state::{How, StepResult};
 use crate::instance::{
-    ByteStream, Cause, RequestError, Save, Source, Target, Upload, UploadFile, only_row,
+    ByteStream, Cause, RequestError, Save, Target as _, Upload, UploadFile, only_row,
 };
 use crate::plan::undo::{Decision, PriorState};
 use crate::plan::{Node, gallery_of};
@@ -26,7 +27,7 @@ use crate::store::{
 /// A node with what it saves, and its entity.
 type Item = (Node, usize, Save);
 
-impl<S: Source, T: Target> UndoExecutor<S, T> {
+impl<E: Ends> UndoExecutor<E> {
     /// Restores one entity that is not content.
     pub(super) async fn restore(&self, node: Node, at: usize) -> Result<StepResult, StoreError> {
         let (prior, save) = match self.prepare(at) {
@@ -40,7 +41,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
             Kind::Asset => self.upload(at, intent, prior).await,
             Kind::Page => self.save_alone(intent, (at, &prior.entity), save).await?,
             Kind::Model | Kind::Container | Kind::Template | Kind::Gallery | Kind::Content => {
-                let save = || self.context.target.save(&save);
+                let save = || self.context.instances.target.save(&save);
                 let saved = self.insist(Class::Write, intent, save).await;
                 saved.map_err(Unsaved::Failed)
             }
@@ -94,7 +95,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         let locale = bodies[0].locale.clone().unwrap_or_else(|| Locale::new(""));
         let noted = self.replaced(&traces);
         let intent = self.open(Operation::Restore, &nodes, noted).await?;
-        let submit = || self.context.target.submit_items(&locale, &bodies);
+        let submit = || self.context.instances.target.submit_items(&locale, &bodies);
         let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
         let end = match self.insist(Class::Submit, intent, submit).await {
             Ok(batch) => {
@@ -103,7 +104,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
             }
             // Saving the same over known ids again is harmless, and one item can make the request of all fail.
             Err(error) if may_split && error.cause != Cause::Halted => {
-                close(&self.context, intent, IntentState::Failed).await?;
+                close(&self.context.journal, intent, IntentState::Failed).await?;
                 return Ok(None);
             }
             Err(error) => {
@@ -121,7 +122,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
                     .collect()
             }
             BatchEnd::Finished(_) | BatchEnd::Failed(_) if may_split => {
-                close(&self.context, intent, IntentState::Failed).await?;
+                close(&self.context.journal, intent, IntentState::Failed).await?;
                 return Ok(None);
             }
             other => {
@@ -150,7 +151,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
                 }
                 let changes = self.mapping_put_back(at, saved.version);
                 let changes = self.outcome_of(at, How::AsPlanned, changes);
-                commit(&self.context, intent, IntentState::Done, changes).await?;
+                commit(&self.context.journal, intent, IntentState::Done, changes).await?;
                 Ok(self.is_done(at, How::AsPlanned))
             }
             Err(unsaved) => self.not_restored(intent, unsaved).await,
@@ -197,7 +198,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         let noted = items.iter().filter_map(|at| {
             let present = self.present(*at)?;
             Some(Change::PreImage(Box::new(PreImage {
-                run: self.context.run.clone(),
+                run: self.context.journal.run.clone(),
                 key: present.key.clone(),
                 version: present.version,
                 hash: self.before.hash(present),
@@ -209,7 +210,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
 
     async fn save_redirection(&self, intent: IntentId, save: &Save) -> Sent {
         let rows = std::slice::from_ref(save);
-        let saved = || self.context.target.save_redirections(rows);
+        let saved = || self.context.instances.target.save_redirections(rows);
         let answers = self.insist(Class::Write, intent, saved).await;
         match answers.map(|mut answers| answers.pop()) {
             Ok(Some(Ok(saved))) => Ok(saved),
@@ -237,15 +238,20 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         if let Some(present) = self.present(at)
             && folder_and_name(&present.name).0 != folder
         {
-            let back = || self.context.target.move_asset(present.key.id, folder);
+            let back = || {
+                self.context
+                    .instances
+                    .target
+                    .move_asset(present.key.id, folder)
+            };
             let moved = self.insist(Class::Write, intent, back).await;
             moved.map_err(Unsaved::Failed)?;
         }
         let upload = || async {
             let bytes = self.kept(*hash, &prior.entity).await?;
             let upload = as_upload(&prior.entity, &body, (*length, focal.clone()), bytes);
-            self.context.keeps_lease().await;
-            only_row(self.context.target.upload(upload).await?)
+            self.context.instances.keeps_lease().await;
+            only_row(self.context.instances.target.upload(upload).await?)
         };
         let uploaded = self.insist(Class::Asset, intent, upload).await;
         uploaded.map_err(Unsaved::Failed)
@@ -258,7 +264,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
     ) -> Result<ByteStream, RequestError> {
         let operation = format!("restoring {}", asset.name);
         let failed = |why: String| RequestError::new(operation.clone(), Cause::Content(why));
-        let file = match self.context.store.kept_bytes(hash).await {
+        let file = match self.context.journal.store.kept_bytes(hash).await {
             Ok(Some(file)) => file,
             Ok(None) => {
                 return Err(failed(

@@ -1,19 +1,20 @@
-//! Brings siblings back in order.
+//! Restores the order of siblings.
 //!
-//! The API can put a page in front of another one and not behind the last. So it may be a page that the run never
-//! touched that has to move, as in an upload; it is saved as it is, in another place.
+//! The API can put a page in front of another one and not behind the last. So a page that the run never touched may have to
+//! move, as in an upload; it is saved unchanged, in another place.
 
 use std::collections::HashMap;
 
 use super::executor::UndoExecutor;
 use super::request::Unsaved;
 use crate::domain::{Entity, Id, ItemState, Kind, Locale, TargetId};
+use crate::engine::context::Ends;
 use crate::engine::pace::Class;
 use crate::engine::poll::BatchKind;
 use crate::engine::reconcile::{BatchEnd, HandedIn, follow_and_emit, insist};
 use crate::engine::state::{How, Saved, StepResult};
 use crate::event::Event;
-use crate::instance::{Cause, PageSave, RequestError, Save, Source, Target};
+use crate::instance::{Cause, PageSave, RequestError, Save, Target as _};
 use crate::plan::Counterparts;
 use crate::plan::undo::out_of_order;
 
@@ -29,7 +30,7 @@ pub(super) fn is_done() -> StepResult {
     })
 }
 
-impl<S: Source, T: Target> UndoExecutor<S, T> {
+impl<E: Ends> UndoExecutor<E> {
     /// The siblings of the restored pages of a row in the order that they had; of long rows a part.
     pub(super) fn former_row(&self, row: usize) -> Vec<i64> {
         let mut longest: &[i64] = &[];
@@ -121,10 +122,10 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
             let mut moved = self.moved.lock().expect("no holder panics");
             moved.entry(at).or_default().push(page.key.id);
         }
-        let submit = || self.context.target.submit_page(&page_save);
+        let submit = || self.context.instances.target.submit_page(&page_save);
         let batch = insist(
             &self.context,
-            (self.context.to_target(), Class::Submit),
+            (self.context.instances.to_target(), Class::Submit),
             submit,
         )
         .await;

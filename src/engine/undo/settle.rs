@@ -1,14 +1,14 @@
-//! What the store needs of an entity when an undo is through with it.
+//! What the store records of an entity that an undo has processed.
 
 use super::executor::UndoExecutor;
 use crate::domain::{AgreedPlace, Id, Kind, Version};
+use crate::engine::context::Ends;
 use crate::engine::state::How;
-use crate::instance::{Source, Target};
 use crate::plan::Counterparts;
 use crate::plan::undo::Decision;
 use crate::store::{Change, Mapping, PriorState};
 
-impl<S: Source, T: Target> UndoExecutor<S, T> {
+impl<E: Ends> UndoExecutor<E> {
     /// The outcome of an entity after its deciding request, with `changes`.
     pub(super) fn outcome_of(&self, at: usize, how: How, mut changes: Vec<Change>) -> Vec<Change> {
         let decision = &self.decided(at).decision;
@@ -45,7 +45,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         let mapping = self.outlook.mappings.get(&trace.key).filter(is_its);
         mapping
             .map(|mapping| Change::MappingRemoved {
-                pair: self.context.pair.clone(),
+                pair: self.context.journal.pair.clone(),
                 key: mapping.key.clone(),
                 prior: mapping.target,
             })
@@ -86,7 +86,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         mapping: Mapping,
         version: Option<Version>,
     ) -> Vec<Change> {
-        let pair = || self.context.pair.clone();
+        let pair = || self.context.journal.pair.clone();
         let place = (mapping.key.kind == Kind::Page).then(|| Change::PagePlace {
             pair: pair(),
             key: mapping.key.clone(),

@@ -1,7 +1,7 @@
-//! How far an undo has come.
+//! The state of an undo.
 //!
 //! An entity has its outcome when the last of its actions is done. When one of them fails, the others are left out, and
-//! what is deleted stays if the entity still refers to it.
+//! entities that were to be deleted stay if this one still refers to them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

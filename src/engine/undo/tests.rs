@@ -1,4 +1,4 @@
-//! Undos that advance when the script does.
+//! Scripted undos.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

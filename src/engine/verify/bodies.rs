@@ -7,8 +7,7 @@ use super::difference::{DifferenceKind, Scope};
 use crate::domain::{
     ContentHash, Entity, FieldHashes, Filled, ItemState, Kind, SourceId, TargetId, Version,
 };
-use crate::engine::context::RunContext;
-use crate::instance::{Source, Target};
+use crate::engine::context::PlanView;
 use crate::plan::{
     self, Judge, Judged, Learns, Node, field_hashes, lost_companions, normal, whole_payload,
     without,
@@ -54,7 +53,7 @@ struct Found {
     bytes_date: Option<String>,
 }
 
-impl<S: Source, T: Target> Verifier<'_, S, T> {
+impl Verifier<'_> {
     pub(super) fn compare_bodies(
         &mut self,
         node: Node,
@@ -64,8 +63,8 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         let existing = found.body.parse();
         let written = whole_payload(
             entity,
-            &self.context.rewriting(),
-            &self.context.ids,
+            &self.view.rewriting(),
+            &self.view.ids,
             Some(&existing),
         );
         let written = match written {
@@ -75,7 +74,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
             }
         };
         let kind = entity.key.kind;
-        let expected = normal(kind, &written, &self.context.schema);
+        let expected = normal(kind, &written, &self.view.schema);
         let found = Found {
             target: found.key.id,
             name: found.name.to_string(),
@@ -84,7 +83,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
             form: normal(kind, &existing, &self.schema),
             agreed: self.note_merged_fields(node, entity, &existing),
             lost: if kind == Kind::Content {
-                lost_companions(&written, &existing, &self.context.schema)
+                lost_companions(&written, &existing, &self.view.schema)
             } else {
                 Vec::new()
             },
@@ -112,21 +111,21 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
 
     /// Names the fields that are never written and say something else.
     fn note_kept_fields(&mut self, node: Node, entity: &Entity<SourceId>, existing: &Value) {
-        let context = self.context;
-        if !context.policies.has_read_only_fields(entity) {
+        let view = self.view;
+        if !view.policies.has_read_only_fields(entity) {
             return;
         }
         let without_policies = plan::Context {
             policies: None,
-            ..context.rewriting()
+            ..view.rewriting()
         };
-        let own = whole_payload(entity, &without_policies, &context.ids, Some(existing));
+        let own = whole_payload(entity, &without_policies, &view.ids, Some(existing));
         let Ok(own) = own else {
             return;
         };
-        let own = normal(entity.key.kind, &own.body, &context.schema);
+        let own = normal(entity.key.kind, &own.body, &view.schema);
         let found = normal(entity.key.kind, existing, &self.schema);
-        for key in context.policies.read_only_fields_of(entity) {
+        for key in view.policies.read_only_fields_of(entity) {
             if own["fields"][key] != found["fields"][key] {
                 let detail =
                     format!("at /fields/{key}: kept as the target has it (sync.read_only)");
@@ -142,14 +141,14 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         entity: &Entity<SourceId>,
         existing: &Value,
     ) -> Option<Value> {
-        let context = self.context;
-        let kept = context.merged.kept(&entity.key)?;
+        let view = self.view;
+        let kept = view.merged.kept(&entity.key)?;
         let unmerged = plan::Context {
             merged: None,
-            ..context.rewriting()
+            ..view.rewriting()
         };
-        let own = whole_payload(entity, &unmerged, &context.ids, Some(existing)).ok()?;
-        let own = normal(entity.key.kind, &own.body, &context.schema);
+        let own = whole_payload(entity, &unmerged, &view.ids, Some(existing)).ok()?;
+        let own = normal(entity.key.kind, &own.body, &view.schema);
         for unit in kept {
             let detail = format!("at {unit}: kept as the target has it (merged)");
             self.report_as(node, (DifferenceKind::DifferentField, true), detail);
@@ -169,7 +168,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         if expected == form {
             return Judged::default();
         }
-        let kind = self.context.entity(node).key.kind;
+        let kind = self.view.entity(node).key.kind;
         let prior = self.learns(node).then(|| self.prior(node));
         let learns = match &prior {
             None => Learns::Nothing,
@@ -179,13 +178,13 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         let judge = Judge {
             kind,
             written,
-            own: &self.context.planned(node).filled,
+            own: &self.view.planned(node).filled,
             defaults: &self.defaults,
             learns,
-            schema: &self.context.schema,
+            schema: &self.view.schema,
         };
         let mut judged = judge.judge(expected, form);
-        if kind == Kind::Page && !self.context.wrote(node) {
+        if kind == Kind::Page && !self.view.wrote(node) {
             judged.different.retain(|difference| !is_hidden(difference));
         }
         judged
@@ -209,7 +208,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
 
     /// Whether what is read back is the effect of a save of this run.
     fn learns(&self, node: Node) -> bool {
-        self.scope == Scope::AfterRun && self.context.wrote(node)
+        self.scope == Scope::AfterRun && self.view.wrote(node)
     }
 
     /// The normal form of what was there before the run.
@@ -220,14 +219,12 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
 
     /// The counterpart as it was before the run.
     fn before(&self, node: Node) -> Option<&Entity<TargetId>> {
-        let key = &self.context.entity(node).key;
-        self.context
-            .target_inventory
-            .get(&there_of(self.context, key)?)
+        let key = &self.view.entity(node).key;
+        self.view.target_inventory.get(&there_of(self.view, key)?)
     }
 
     fn conclude(&mut self, node: Node, judged: Judged, mut found: Found) {
-        let kind = self.context.entity(node).key.kind;
+        let kind = self.view.entity(node).key.kind;
         let different: Vec<_> = judged
             .different
             .into_iter()
@@ -240,9 +237,9 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         }
         self.note_saved(node, &found, is_equal);
         // Of a page that was only moved, what the target edited in it is no agreement.
-        let planned = self.context.planned(node);
+        let planned = self.view.planned(node);
         let is_left = planned.is_place_only() && planned.left_alone;
-        if !self.context.wrote(node) || is_left {
+        if !self.view.wrote(node) || is_left {
             return;
         }
         let mut filled = planned.filled.clone();
@@ -289,7 +286,7 @@ fn kind_of(kind: Kind, difference: &plan::Difference) -> DifferenceKind {
     }
 }
 
-impl<S: Source, T: Target> RunContext<S, T> {
+impl PlanView {
     /// Whether a difference of this kind is left as it is: the run was not to change the entity.
     pub(in crate::engine) fn leaves(&self, node: Node, what: DifferenceKind) -> bool {
         let planned = self.planned(node);

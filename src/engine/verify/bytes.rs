@@ -1,8 +1,7 @@
 //! Compares the bytes of assets.
 //!
-//! The host of a file may state its digest (`Content-MD5`). Once that was right for some files that were downloaded, the
-//! others are compared by what their hosts state, which costs no download. A difference is reported only of bytes that
-//! were read.
+//! The host of a file may state its digest (`Content-MD5`). Once that was right for some downloaded files, the others are
+//! compared by the stated digest, without a download. A difference is reported only for bytes that were read.
 
 use std::sync::Arc;
 
@@ -12,34 +11,30 @@ use url::Url;
 
 use super::difference::{Difference, DifferenceKind, Scope};
 use crate::domain::{ContentHash, Id, Kind};
-use crate::engine::context::RunContext;
+use crate::engine::context::{Ends, RunContext};
 use crate::engine::files::{Fetched, fetched};
 use crate::engine::pace::Class;
 use crate::engine::retry::Sender;
 use crate::event::Event;
-use crate::instance::{Effect, FileDigest, RequestError, Source, Target};
+use crate::instance::{Effect, FileDigest, RequestError, Source};
 use crate::plan::Node;
 
 /// Compares the bytes of assets: after a run those that it sent, on request all.
-pub(super) async fn compare_bytes<S, T>(
-    context: Arc<RunContext<S, T>>,
+pub(super) async fn compare_bytes<E: Ends>(
+    context: Arc<RunContext<E>>,
     nodes: Vec<Node>,
     scope: Scope,
-) -> Vec<Difference>
-where
-    S: Source,
-    T: Target,
-{
+) -> Vec<Difference> {
     if !context.options.verify_bytes {
         return Vec::new();
     }
     let mut open: Vec<Node> = nodes
         .into_iter()
         .filter(|node| {
-            let key = &context.entity(*node).key;
+            let key = &context.view.entity(*node).key;
             key.kind == Kind::Asset
-                && (scope == Scope::Everything || context.sent_bytes.contains_key(&key.id))
-                && context.ids.resolve(key).is_some()
+                && (scope == Scope::Everything || context.live.sent_bytes.contains_key(&key.id))
+                && context.view.ids.resolve(key).is_some()
         })
         .collect();
     let digests = Arc::new(Digests::default());
@@ -65,13 +60,13 @@ where
             joined.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()));
         by_digest += u32::from(compared.by_digest);
         downloaded += u32::from(!compared.by_digest);
-        let entity = context.entity(node);
+        let entity = context.view.entity(node);
         differences.extend(compared.detail.map(|detail| Difference {
             key: entity.key.clone(),
             name: entity.name.to_string(),
             difference: DifferenceKind::DifferentBytes,
             detail,
-            left_alone: context.leaves(node, DifferenceKind::DifferentBytes),
+            left_alone: context.view.leaves(node, DifferenceKind::DifferentBytes),
         }));
     }
     if by_digest + downloaded > 0 {
@@ -93,30 +88,30 @@ struct Compared {
     by_digest: bool,
 }
 
-async fn compared<S, T>(context: &RunContext<S, T>, digests: &Digests, node: Node) -> Compared
-where
-    S: Source,
-    T: Target,
-{
-    let entity = context.entity(node);
-    let urls = crate::plan::Counterparts::asset_urls(&context.ids, entity.key.id.raw());
+async fn compared<E: Ends>(context: &RunContext<E>, digests: &Digests, node: Node) -> Compared {
+    let entity = context.view.entity(node);
+    let urls = crate::plan::Counterparts::asset_urls(&context.view.ids, entity.key.id.raw());
     let Some(urls) = urls else {
         return Compared {
             detail: None,
             by_digest: false,
         };
     };
-    let sent = context.sent_bytes.get(&entity.key.id).map(|sent| *sent);
+    let sent = context
+        .live
+        .sent_bytes
+        .get(&entity.key.id)
+        .map(|sent| *sent);
     let body = entity.body.parse();
     let source = End {
-        instance: &context.source,
-        sender: context.to_source(),
+        instance: &context.instances.source,
+        sender: context.instances.to_source(),
         url: body["originUrl"].as_str().unwrap_or_default(),
         digests,
     };
     let target = End {
-        instance: &context.target,
-        sender: context.to_target(),
+        instance: &context.instances.target,
+        sender: context.instances.to_target(),
         url: &urls.origin,
         digests,
     };

@@ -13,10 +13,10 @@ use super::late;
 use super::notes::Notes;
 use super::read_back::{read_localised, read_unclaimed, target_tree};
 use crate::domain::{EntityKey, Kind, Locale};
-use crate::engine::context::RunContext;
+use crate::engine::context::{Ends, Live, PlanView, RunContext};
 use crate::engine::pull::{PullError, Reader};
+use crate::engine::sink::Sink;
 use crate::event::Event;
-use crate::instance::{Source, Target};
 use crate::plan::{Action, ListOrder, Node};
 use crate::planted::{self, Bug};
 
@@ -37,20 +37,16 @@ pub struct Verified {
 ///
 /// # Errors
 /// [`PullError`] when the target cannot be read.
-pub async fn verify<S, T>(
-    context: &Arc<RunContext<S, T>>,
-    reader: &Arc<Reader<T>>,
+pub async fn verify<E: Ends>(
+    context: &Arc<RunContext<E>>,
+    reader: &Arc<Reader<E::Target>>,
     locales: &[Locale],
     (scope, earlier): (Scope, Vec<Difference>),
-) -> Result<Verified, PullError>
-where
-    S: Source,
-    T: Target,
-{
-    let scoped: Vec<Node> = (0..context.plan.graph.len())
-        .filter(|node| is_compared(context, *node, scope))
+) -> Result<Verified, PullError> {
+    let scoped: Vec<Node> = (0..context.view.plan.graph.len())
+        .filter(|node| is_compared(&context.view, &context.live, *node, scope))
         .filter(|node| {
-            let kind = context.entity(*node).key.kind;
+            let kind = context.view.entity(*node).key.kind;
             !(kind == Kind::Content && planted::has(Bug::VerifiesNoContent))
         })
         .collect();
@@ -78,10 +74,10 @@ where
     }
     let different = spoilt(&differences);
     for compared in &mut compared {
-        compared.is_equal &= !different.contains(&context.entity(compared.node).key);
+        compared.is_equal &= !different.contains(&context.view.entity(compared.node).key);
     }
     differences.extend(earlier);
-    tell(context, (&differences, &notes), total).await;
+    tell(&context.sink, (&differences, &notes), total).await;
     Ok(Verified {
         differences,
         compared,
@@ -109,46 +105,33 @@ fn spoilt(differences: &[Difference]) -> HashSet<EntityKey> {
     own.map(|found| found.key.clone()).collect()
 }
 
-async fn tell<S, T>(
-    context: &RunContext<S, T>,
-    (differences, notes): (&[Difference], &Notes),
-    total: u32,
-) where
-    S: Source,
-    T: Target,
-{
+async fn tell(sink: &Sink, (differences, notes): (&[Difference], &Notes), total: u32) {
     for message in notes.sentences() {
-        context.sink.emit(Event::Warned { message }).await;
+        sink.emit(Event::Warned { message }).await;
     }
     for difference in differences {
-        context.sink.emit(difference.found()).await;
+        sink.emit(difference.found()).await;
     }
     let count = u32::try_from(differences.len()).unwrap_or(u32::MAX);
-    context
-        .sink
-        .emit(Event::VerifyFinished {
-            checked: total,
-            differences: count,
-        })
-        .await;
+    sink.emit(Event::VerifyFinished {
+        checked: total,
+        differences: count,
+    })
+    .await;
 }
 
-async fn compare_entities<S, T>(
-    context: &Arc<RunContext<S, T>>,
-    reader: &Arc<Reader<T>>,
+async fn compare_entities<E: Ends>(
+    context: &Arc<RunContext<E>>,
+    reader: &Arc<Reader<E::Target>>,
     (locales, nodes): (&[Locale], &[Node]),
     scope: Scope,
-) -> Result<Found, PullError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Found, PullError> {
     let mut found = target_tree(reader, locales).await?;
     if scope == Scope::AfterRun {
         found.lists = late::until_shown(context, reader, (locales, nodes), found.lists).await?;
     }
     let mut verifier = Verifier::new(context, found, scope);
-    let is_listed = |node: &&Node| !context.entity(**node).key.kind.is_localised();
+    let is_listed = |node: &&Node| !context.view.entity(**node).key.kind.is_localised();
     for node in nodes.iter().filter(is_listed) {
         verifier.compare_listed(*node);
     }
@@ -165,12 +148,8 @@ where
     Ok(verifier.into_found())
 }
 
-pub(super) fn is_compared<S, T>(context: &RunContext<S, T>, node: Node, scope: Scope) -> bool
-where
-    S: Source,
-    T: Target,
-{
-    let planned = context.planned(node);
+pub(super) fn is_compared(view: &PlanView, live: &Live, node: Node, scope: Scope) -> bool {
+    let planned = view.planned(node);
     match (scope, &planned.action) {
         (_, Action::OutOfScope)
         | (
@@ -179,8 +158,7 @@ where
         ) => false,
         // What the run could not write has no counterpart, or is reported as failed already.
         (Scope::AfterRun, Action::Create { .. } | Action::Update { .. }) => {
-            context.ids.resolve(&context.entity(node).key).is_some()
-                && !context.unfinished.contains(&node)
+            view.ids.resolve(&view.entity(node).key).is_some() && !live.unfinished.contains(&node)
         }
         (Scope::Everything, _)
         | (

@@ -8,14 +8,16 @@ use super::notes::Notes;
 use super::order::Lists;
 use super::read_back::{TargetTree, Unclaimed};
 use crate::domain::{Entity, EntityKey, Id, Kind, SourceId, TargetId, TargetKey, name_key};
-use crate::engine::context::RunContext;
-use crate::instance::{Source, Target};
+use crate::engine::context::{Ends, Live, PlanView, RunContext};
 use crate::plan::{
     Action, Concern, Defaults, ListOrder, Node, Schema, expected_hash, whole_payload,
 };
 
-pub(super) struct Verifier<'a, S, T> {
-    pub(super) context: &'a RunContext<S, T>,
+pub(super) struct Verifier<'a> {
+    pub(super) view: &'a PlanView,
+    pub(super) live: &'a Live,
+    /// Whether the run publishes.
+    pub(super) publishes: bool,
     pub(super) found: TargetTree,
     /// The models of the target, whose items may have fields that the source's have not.
     pub(super) schema: Schema,
@@ -65,19 +67,25 @@ impl Equals {
 }
 
 /// The key of the counterpart of a source entity, if it has one.
-pub(super) fn there_of<S, T>(context: &RunContext<S, T>, key: &EntityKey) -> Option<TargetKey> {
-    Some(key.with_id(context.ids.resolve(key)?.id))
+pub(super) fn there_of(view: &PlanView, key: &EntityKey) -> Option<TargetKey> {
+    Some(key.with_id(view.ids.resolve(key)?.id))
 }
 
-impl<'a, S: Source, T: Target> Verifier<'a, S, T> {
-    pub(super) fn new(context: &'a RunContext<S, T>, found: TargetTree, scope: Scope) -> Self {
+impl<'a> Verifier<'a> {
+    pub(super) fn new<E: Ends>(
+        context: &'a RunContext<E>,
+        found: TargetTree,
+        scope: Scope,
+    ) -> Self {
         Self {
-            context,
+            view: &context.view,
+            live: &context.live,
+            publishes: context.publishes(),
             schema: Schema::of(&found.lists),
             found,
             scope,
             differences: Vec::new(),
-            defaults: context.defaults.clone(),
+            defaults: context.view.defaults.clone(),
             open: Vec::new(),
             compared: Vec::new(),
             lists: Lists::new(),
@@ -89,7 +97,7 @@ impl<'a, S: Source, T: Target> Verifier<'a, S, T> {
 
     /// Compares an entity that exists once per instance.
     pub(super) fn compare_listed(&mut self, node: Node) {
-        let there = there_of(self.context, &self.context.entity(node).key);
+        let there = there_of(self.view, &self.view.entity(node).key);
         match there.and_then(|there| self.found.lists.get(&there).cloned()) {
             Some(found) => self.compare(node, &found),
             None => self.missing(node),
@@ -99,7 +107,7 @@ impl<'a, S: Source, T: Target> Verifier<'a, S, T> {
     /// Reports that the counterpart of an entity is not there.
     pub(super) fn missing(&mut self, node: Node) {
         self.note_gone(node);
-        let detail = match self.context.ids.resolve(&self.context.entity(node).key) {
+        let detail = match self.view.ids.resolve(&self.view.entity(node).key) {
             Some(there) => format!("the target entity {} does not exist", there.id),
             None => "it has no counterpart on the target".to_owned(),
         };
@@ -112,7 +120,7 @@ impl<'a, S: Source, T: Target> Verifier<'a, S, T> {
         if self.scope == Scope::AfterRun {
             return;
         }
-        for notice in &self.context.plan.notices {
+        for notice in &self.view.plan.notices {
             if notice.about == Concern::MappedAnew {
                 let detail = format!("{}; lockgate sync corrects the state", notice.text);
                 self.report_as(notice.node, (DifferenceKind::WrongMapping, false), detail);
@@ -122,7 +130,7 @@ impl<'a, S: Source, T: Target> Verifier<'a, S, T> {
 
     /// Compares an entity with its counterpart.
     pub(super) fn compare(&mut self, node: Node, found: &Entity<TargetId>) {
-        let entity = self.context.entity(node);
+        let entity = self.view.entity(node);
         self.compare_bodies(node, entity, found);
         self.note_order(node, entity, found);
         self.note_state(node, entity.state, found.state);
@@ -137,11 +145,8 @@ impl<'a, S: Source, T: Target> Verifier<'a, S, T> {
         };
         // What the target moved is left where it is, and is a difference all the same where those are asked for.
         let expected = match self.scope {
-            Scope::AfterRun => self.context.home(node).map(|home| home.parent),
-            Scope::Everything => self
-                .context
-                .parent(entity)
-                .map(|parent| parent.map(Id::raw)),
+            Scope::AfterRun => self.view.home(node).map(|home| home.parent),
+            Scope::Everything => self.view.parent(entity).map(|parent| parent.map(Id::raw)),
         };
         let expected = match expected {
             Ok(parent) => parent,
@@ -174,17 +179,17 @@ impl<'a, S: Source, T: Target> Verifier<'a, S, T> {
             return;
         }
         let mut expected: HashMap<_, Equals> = HashMap::new();
-        for (node, entity) in (0..).zip(self.context.source_inventory.entities()) {
+        for (node, entity) in (0..).zip(self.view.source_inventory.entities()) {
             if entity.key.kind != Kind::Content {
                 continue;
             }
-            let written = whole_payload(entity, &self.context.rewriting(), &self.context.ids, None);
+            let written = whole_payload(entity, &self.view.rewriting(), &self.view.ids, None);
             if let Ok(written) = written {
-                let hash = expected_hash(Kind::Content, &written.body, None, &self.context.schema);
+                let hash = expected_hash(Kind::Content, &written.body, None, &self.view.schema);
                 let equals = (entity.key.locale.clone(), hash);
                 let equals = expected.entry(equals).or_default();
-                let action = &self.context.planned(node).action;
-                let arrived = || self.context.ids.resolve(&entity.key).is_some();
+                let action = &self.view.planned(node).action;
+                let arrived = || self.view.ids.resolve(&entity.key).is_some();
                 if action.counterpart().is_some() || arrived() {
                     equals.placed = Some(node);
                 } else if *action != Action::OutOfScope {
@@ -194,7 +199,7 @@ impl<'a, S: Source, T: Target> Verifier<'a, S, T> {
         }
         for Unclaimed { key, hash } in unclaimed {
             let is_old =
-                self.context.target_inventory.get(&key).is_some() && self.scope == Scope::AfterRun;
+                self.view.target_inventory.get(&key).is_some() && self.scope == Scope::AfterRun;
             let id = key.id;
             let equals = expected.get_mut(&(key.locale.clone(), hash));
             let twice = equals.filter(|_| !is_old).and_then(Equals::duplicated);
@@ -217,7 +222,7 @@ impl<'a, S: Source, T: Target> Verifier<'a, S, T> {
         seen.retain(|_, count| *count > 1);
         // The source may have several names of one key itself.
         let mut due: HashMap<(Kind, Box<str>), u32> = HashMap::new();
-        let source = self.context.source_inventory.entities();
+        let source = self.view.source_inventory.entities();
         for entity in source.iter().filter(|_| !seen.is_empty()) {
             let name = (entity.key.kind, name_key(&entity.name));
             *due.entry(name).or_default() += 1;
@@ -250,7 +255,7 @@ impl<'a, S: Source, T: Target> Verifier<'a, S, T> {
     }
 
     pub(super) fn report(&mut self, node: Node, difference: DifferenceKind, detail: String) {
-        let is_left = self.context.leaves(node, difference);
+        let is_left = self.view.leaves(node, difference);
         self.report_as(node, (difference, is_left), detail);
     }
 
@@ -258,9 +263,9 @@ impl<'a, S: Source, T: Target> Verifier<'a, S, T> {
     pub(super) fn report_order(&mut self, node: Node, detail: String, is_ours: bool) {
         let what = DifferenceKind::WrongOrder;
         let is_left = if is_ours {
-            self.context.planned(node).left_alone
+            self.view.planned(node).left_alone
         } else {
-            self.context.leaves(node, what)
+            self.view.leaves(node, what)
         };
         self.report_as(node, (what, is_left), detail);
     }
@@ -271,7 +276,7 @@ impl<'a, S: Source, T: Target> Verifier<'a, S, T> {
         (difference, left_alone): (DifferenceKind, bool),
         detail: String,
     ) {
-        let entity = self.context.entity(node);
+        let entity = self.view.entity(node);
         let difference = Difference {
             key: entity.key.clone(),
             name: entity.name.to_string(),

@@ -1,4 +1,4 @@
-//! What a verification can find.
+//! The differences that a verification reports.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Notes what something else than this run changed on the target; the rule is in [`crate::engine::context`].
+//! Detects changes on the target that this run did not make; the rule is in [`crate::engine::context`].
 
 use std::collections::HashSet;
 
@@ -7,10 +7,9 @@ use super::difference::{DifferenceKind, Scope};
 use super::read_back::Unclaimed;
 use crate::domain::{Entity, Id, ItemState, Kind, TargetId, TargetKey, Version};
 use crate::engine::context::{Change, ReadBack};
-use crate::instance::{Source, Target};
 use crate::plan::{Node, target_hash};
 
-impl<S: Source, T: Target> Verifier<'_, S, T> {
+impl Verifier<'_> {
     /// Notes an item or page with a version above the one that this run has. `is_equal`: whether it has what was sent
     /// where the run wrote it, and what the snapshot had where not.
     pub(super) fn note_version(
@@ -19,38 +18,37 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         (found, state): (Version, ItemState),
         is_equal: impl FnOnce(bool) -> bool,
     ) {
-        let key = &self.context.entity(node).key;
-        let Some(there) = there_of(self.context, key).filter(|_| self.scope == Scope::AfterRun)
-        else {
+        let key = &self.view.entity(node).key;
+        let Some(there) = there_of(self.view, key).filter(|_| self.scope == Scope::AfterRun) else {
             return;
         };
         let Some(known) = self.known_version(node, &there) else {
             return;
         };
         // A page that is only moved is sent as the snapshot had it.
-        let is_written = self.context.wrote(node) && !self.context.planned(node).is_place_only();
+        let is_written = self.view.wrote(node) && !self.view.planned(node).is_place_only();
         let read = ReadBack {
             kind: key.kind,
             known,
             found,
             state,
             is_written,
-            publishes: self.context.publishes(),
+            publishes: self.publishes,
         };
         if read.is_foreign(|| is_equal(is_written)) {
             let versions = Some((known, found));
-            self.context.foreign.note(there, Change::Saved(versions));
+            self.live.foreign.note(there, Change::Saved(versions));
         }
     }
 
     /// The highest version that this run has of a counterpart. The snapshot comes from a feed that may lag behind the state.
     fn known_version(&self, node: Node, there: &TargetKey) -> Option<Version> {
         let known = self
-            .context
+            .view
             .ids
-            .resolve(&self.context.entity(node).key)?
+            .resolve(&self.view.entity(node).key)?
             .version?;
-        let agreed = self.context.pre_images.mapping(there);
+        let agreed = self.view.pre_images.mapping(there);
         Some(
             known.max(
                 agreed
@@ -78,36 +76,39 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         if self.scope != Scope::AfterRun {
             return;
         }
-        let context = self.context;
-        let work = (0..context.plan.graph.len()).filter(|node| context.wrote(*node));
+        let view = self.view;
+        let work = (0..view.plan.graph.len()).filter(|node| view.wrote(*node));
         let written: HashSet<TargetKey> = work
-            .filter_map(|node| there_of(context, &context.entity(node).key))
+            .filter_map(|node| there_of(view, &view.entity(node).key))
             .collect();
         let is_listed = |there: &&Entity<TargetId>| {
             let kind = there.key.kind;
             !kind.is_localised() && kind != Kind::Redirection
         };
         for there in self.found.lists.entities().iter().filter(is_listed) {
-            match context.target_inventory.get(&there.key) {
+            match view.target_inventory.get(&there.key) {
                 None => self.note_new(&there.key),
                 Some(before)
                     if written.contains(&there.key) || self.says_the_same(before, there) => {}
-                Some(_) => context.foreign.note(there.key.clone(), Change::Saved(None)),
+                Some(_) => self
+                    .live
+                    .foreign
+                    .note(there.key.clone(), Change::Saved(None)),
             }
         }
-        for before in context.target_inventory.entities() {
+        for before in view.target_inventory.entities() {
             let is_gone = match before.key.kind {
                 Kind::Page => before.placement.is_some() && !self.is_placed(&before.key),
                 Kind::Content | Kind::Redirection => false,
                 _ => self.found.lists.get(&before.key).is_none(),
             };
             if is_gone {
-                context.foreign.note(before.key.clone(), Change::Deleted);
+                self.live.foreign.note(before.key.clone(), Change::Deleted);
             }
         }
         for (locale, page) in self.found.places.keys() {
             let there = TargetKey::localised(Kind::Page, *page, locale);
-            if context.target_inventory.get(&there).is_none() {
+            if view.target_inventory.get(&there).is_none() {
                 self.note_new(&there);
             }
         }
@@ -126,8 +127,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
     /// Notes the items that are new in the containers of this run.
     pub(super) fn note_new_items(&self, unclaimed: &[Unclaimed]) {
         for item in unclaimed {
-            if self.scope == Scope::AfterRun
-                && self.context.target_inventory.get(&item.key).is_none()
+            if self.scope == Scope::AfterRun && self.view.target_inventory.get(&item.key).is_none()
             {
                 self.note_new(&item.key);
             }
@@ -137,26 +137,26 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
     /// Notes something that was not there before and is the counterpart of nothing. Where something of its kind failed, or is
     /// not there under the id that was answered, it may be what came of that.
     fn note_new(&self, there: &TargetKey) {
-        let failed = self.context.unfinished.iter();
-        let failed = failed.map(|node| self.context.entity(*node).key.kind);
+        let failed = self.live.unfinished.iter();
+        let failed = failed.map(|node| self.view.entity(*node).key.kind);
         let lost = self.differences.iter();
         let lost = lost.filter(|(_, found)| found.difference == DifferenceKind::Missing);
         let mut own = failed.chain(lost.map(|(_, found)| found.key.kind));
         if self.is_left_over(there) && !own.any(|kind| kind == there.kind) {
-            self.context.foreign.note(there.clone(), Change::Created);
+            self.live.foreign.note(there.clone(), Change::Created);
         }
     }
 
     /// Notes an item of the snapshot that this run did not write and that is gone.
     pub(super) fn note_gone(&self, node: Node) {
-        let there = there_of(self.context, &self.context.entity(node).key);
-        let was_there = |there: &TargetKey| self.context.target_inventory.get(there).is_some();
+        let there = there_of(self.view, &self.view.entity(node).key);
+        let was_there = |there: &TargetKey| self.view.target_inventory.get(there).is_some();
         if let Some(there) = there.filter(was_there)
             && there.kind == Kind::Content
             && self.scope == Scope::AfterRun
-            && !self.context.wrote(node)
+            && !self.view.wrote(node)
         {
-            self.context.foreign.note(there, Change::Deleted);
+            self.live.foreign.note(there, Change::Deleted);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Redirections that this run wrote and the target does not show yet.
 //!
-//! Their only list is that of the Content Fetch API, which may lag behind what was saved. A row that is still as it was before
-//! the run says nothing of what was written, so it is read again for a while.
+//! Their only list is that of the Content Fetch API, which may lag behind what was saved. A row that is still as before the
+//! run shows nothing about the write, so it is read again for a while.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +10,8 @@ use tokio::time::{Instant, sleep};
 
 use super::compare::there_of;
 use crate::domain::{Inventory, Kind, Locale, TargetId};
-use crate::engine::context::RunContext;
+use crate::engine::context::{Ends, PlanView, RunContext};
 use crate::engine::pull::{PullError, Reader};
-use crate::instance::{Source, Target};
 use crate::plan::Node;
 
 /// Between two readings, at first and at most.
@@ -24,24 +23,22 @@ const APART: Duration = Duration::from_secs(4);
 ///
 /// # Errors
 /// [`PullError`] when the target cannot be read.
-pub(super) async fn until_shown<S, T>(
-    context: &Arc<RunContext<S, T>>,
-    reader: &Arc<Reader<T>>,
+pub(super) async fn until_shown<E: Ends>(
+    context: &Arc<RunContext<E>>,
+    reader: &Arc<Reader<E::Target>>,
     (locales, nodes): (&[Locale], &[Node]),
     mut lists: Inventory<TargetId>,
-) -> Result<Inventory<TargetId>, PullError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Inventory<TargetId>, PullError> {
     let written: Vec<Node> = nodes
         .iter()
         .copied()
-        .filter(|node| context.entity(*node).key.kind == Kind::Redirection)
-        .filter(|node| context.planned(*node).action.is_work())
+        .filter(|node| context.view.entity(*node).key.kind == Kind::Redirection)
+        .filter(|node| context.view.planned(*node).action.is_work())
         .collect();
     let (began, mut delay) = (Instant::now(), FIRST);
-    while written.iter().any(|node| is_late(context, &lists, *node))
+    while written
+        .iter()
+        .any(|node| is_late(&context.view, &lists, *node))
         && began.elapsed() < context.options.settle
     {
         sleep(delay).await;
@@ -58,15 +55,11 @@ where
 }
 
 /// Whether a redirection is not there, or still says what it said before it was written.
-fn is_late<S: Source, T: Target>(
-    context: &RunContext<S, T>,
-    lists: &Inventory<TargetId>,
-    node: Node,
-) -> bool {
-    let Some(key) = there_of(context, &context.entity(node).key) else {
+fn is_late(view: &PlanView, lists: &Inventory<TargetId>, node: Node) -> bool {
+    let Some(key) = there_of(view, &view.entity(node).key) else {
         return false;
     };
-    let before = context.target_inventory.get(&key);
+    let before = view.target_inventory.get(&key);
     match (lists.get(&key), before) {
         (None, _) => true,
         (Some(now), Some(before)) => now.body == before.body,

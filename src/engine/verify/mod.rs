@@ -1,4 +1,4 @@
-//! Reads the target back and compares it with what the source becomes through the id map.
+//! Reads the target back and compares it with the source in the target's terms.
 //!
 //! What was written is compared but for what the server filled in (see [`crate::plan::Defaults`]), and what is found equal
 //! becomes the base of later runs.

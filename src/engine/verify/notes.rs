@@ -1,10 +1,9 @@
-//! What is not carried over and no difference either: it is named, so that it is not taken for equal.
+//! What is neither migrated nor a difference: it is named, so that it is not taken for equal.
 
 use std::collections::BTreeMap;
 
 use super::compare::Verifier;
 use crate::domain::{ItemState, Kind, TargetKey};
-use crate::instance::{Source, Target};
 use crate::plan::{Action, Node};
 
 /// What is named.
@@ -59,9 +58,9 @@ const fn plural(count: u32) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-impl<S: Source, T: Target> Verifier<'_, S, T> {
+impl Verifier<'_> {
     pub(super) fn note_state(&mut self, node: Node, here: ItemState, there: ItemState) {
-        let example = || self.context.entity(node).key.to_string();
+        let example = || self.view.entity(node).key.to_string();
         let is_told = here != ItemState::None && there != ItemState::None;
         match (here == ItemState::Published, there == ItemState::Published) {
             (true, false) if is_told => self.notes.add(Note::NotPublished, example),
@@ -71,7 +70,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
     }
 
     pub(super) fn note_unknown(&mut self, node: Node, keys: &[String]) {
-        let example = || format!("{} ({})", self.context.entity(node).key, keys.join(", "));
+        let example = || format!("{} ({})", self.view.entity(node).key, keys.join(", "));
         if !keys.is_empty() {
             self.notes.add(Note::UnknownField, example);
         }
@@ -79,9 +78,8 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
 
     /// Names what the target has without a mapping. After a run of a selection that is unknown.
     pub(super) fn note_left_overs(&mut self) {
-        let is_whole =
-            |node: Node| !matches!(self.context.planned(node).action, Action::OutOfScope);
-        if !(0..self.context.plan.graph.len()).all(is_whole) {
+        let is_whole = |node: Node| !matches!(self.view.planned(node).action, Action::OutOfScope);
+        if !(0..self.view.plan.graph.len()).all(is_whole) {
             return;
         }
         let lists = self.found.lists.entities().iter();
@@ -103,7 +101,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
 
     /// Whether no entity of the source is its counterpart, be it one that this run did not get to.
     pub(super) fn is_left_over(&self, there: &TargetKey) -> bool {
-        !self.context.ids.is_claimed(there.kind, there.id) && !self.context.pre_images.knows(there)
+        !self.view.ids.is_claimed(there.kind, there.id) && !self.view.pre_images.knows(there)
     }
 
     pub(super) fn note_left_over(&mut self, there: &TargetKey) {

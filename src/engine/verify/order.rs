@@ -6,7 +6,6 @@ use super::check::is_compared;
 use super::compare::Verifier;
 use super::difference::{DifferenceKind, Scope};
 use crate::domain::{AgreedNumber, Entity, Id, Kind, ListKey, Locale, SourceId, TargetId};
-use crate::instance::{Source, Target};
 use crate::plan::{ListOrder, Node, Slot, in_order, number_in_list};
 
 /// Position on the source, entity, position on the target.
@@ -15,7 +14,7 @@ type Placed = (i64, Node, i64);
 /// The items of every list.
 pub(super) type Lists = BTreeMap<ListKey, Vec<Placed>>;
 
-impl<S: Source, T: Target> Verifier<'_, S, T> {
+impl Verifier<'_> {
     /// Keeps where an item stands in its list on both sides.
     pub(super) fn note_order(
         &mut self,
@@ -55,7 +54,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         }
         for (key, list) in std::mem::take(&mut self.lists) {
             let is_right = self.in_order(&list, false);
-            if list.iter().any(|(_, node, _)| self.context.wrote(*node)) {
+            if list.iter().any(|(_, node, _)| self.view.wrote(*node)) {
                 self.keep_order(key, &list, is_right);
             }
         }
@@ -64,14 +63,14 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
     /// Names the pages that the run wrote and left where only the target moved them: their outcome does not show it.
     fn name_left_in_place(&mut self, locales: &[Locale]) {
         let is_asked = |node: &Node| {
-            let locale = self.context.entity(*node).locale();
+            let locale = self.view.entity(*node).locale();
             locale.is_some_and(|locale| locales.contains(locale))
         };
-        let nodes = (0..).zip(&self.context.plan.entities);
+        let nodes = (0..).zip(&self.view.plan.entities);
         let left = nodes.filter(|(node, planned)| {
             self.scope == Scope::AfterRun
                 && planned.is_left_in_place()
-                && is_compared(self.context, *node, self.scope)
+                && is_compared(self.view, self.live, *node, self.scope)
         });
         let left: Vec<Node> = left.map(|(node, _)| node).filter(is_asked).collect();
         for node in left {
@@ -91,19 +90,19 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
     }
 
     fn is_at_home(&self, node: Node) -> bool {
-        let key = &self.context.entity(node).key;
-        let id = self.context.ids.resolve(key).map(|there| there.id.raw());
+        let key = &self.view.entity(node).key;
+        let id = self.view.ids.resolve(key).map(|there| there.id.raw());
         let found = key.locale.clone().zip(id);
         let found = found.and_then(|page| self.found.places.get(&page));
-        let home = self.context.home(node).ok();
+        let home = self.view.home(node).ok();
         home.is_some() && found.map(|found| found.placement.parent) == home.map(|home| home.parent)
     }
 
     /// Whether this run put a page at its place.
     fn was_placed(&self, node: Node) -> bool {
         self.scope == Scope::AfterRun
-            && self.context.planned(node).is_placed()
-            && self.context.placed.contains(&node)
+            && self.view.planned(node).is_placed()
+            && self.live.placed.contains(&node)
     }
 
     /// Reports what stands elsewhere: as few as it takes for the others to be in order. With `is_ours` the run wrote to the
@@ -120,7 +119,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
             let detail = match before.max_by_key(|(other, ..)| *other) {
                 Some((.., found)) if *found < there => "it stands too far behind".to_owned(),
                 Some((_, first, _)) => {
-                    format!("it stands before {}", self.context.entity(*first).key)
+                    format!("it stands before {}", self.view.entity(*first).key)
                 }
                 None => "it is not the first".to_owned(),
             };
@@ -132,7 +131,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
     /// Keeps the numbers of a list that this run wrote to: agreed upon, or owed. What is in conflict, or was sorted by the
     /// target, is neither.
     fn keep_order(&mut self, key: ListKey, list: &[Placed], is_right: bool) {
-        let is_decided = |(_, node, _): &Placed| self.context.planned(*node).keeps_number.is_none();
+        let is_decided = |(_, node, _): &Placed| self.view.planned(*node).keeps_number.is_none();
         if !is_right && !list.iter().all(is_decided) {
             return;
         }
@@ -142,7 +141,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
             } else {
                 AgreedNumber::Owed
             };
-            (self.context.entity(*node).key.id, number)
+            (self.view.entity(*node).key.id, number)
         };
         let numbers = list.iter().map(number).collect();
         self.ordered.push(ListOrder { key, numbers });
@@ -151,9 +150,9 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
     /// The pages of a row that are asked for.
     fn siblings(&self, row: Vec<Node>, locales: &[Locale]) -> Vec<Placed> {
         let is_asked = |node: &Node| {
-            let locale = self.context.entity(*node).locale();
+            let locale = self.view.entity(*node).locale();
             locale.is_some_and(|locale| locales.contains(locale))
-                && is_compared(self.context, *node, self.scope)
+                && is_compared(self.view, self.live, *node, self.scope)
         };
         let asked = (0..).zip(row).filter(|(_, node)| is_asked(node));
         let placed = asked.filter_map(|(at, node)| Some((at, node, self.position(node)?.into())));
@@ -162,8 +161,8 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
 
     /// Where a page stands among its siblings on the target.
     fn position(&self, node: Node) -> Option<u32> {
-        let key = &self.context.entity(node).key;
-        let page = (key.locale.clone()?, self.context.ids.resolve(key)?.id.raw());
+        let key = &self.view.entity(node).key;
+        let page = (key.locale.clone()?, self.view.ids.resolve(key)?.id.raw());
         Some(self.found.places.get(&page)?.placement.position)
     }
 
@@ -176,11 +175,11 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
             });
             pages.collect()
         };
-        self.context.plan.rows.iter().map(pages).collect()
+        self.view.plan.rows.iter().map(pages).collect()
     }
 
     fn rows_of_source(&self) -> Vec<Vec<Node>> {
-        let rows = self.context.source_inventory.page_rows();
+        let rows = self.view.source_inventory.page_rows();
         rows.into_values().collect()
     }
 }

@@ -1,4 +1,4 @@
-//! What is asked to see the target as it is now, and what is kept of the answers.
+//! Reads the target as it is after the uploads.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::compare::{Verifier, there_of};
 use super::difference::Scope;
 use crate::domain::{ContentHash, Id, Inventory, Kind, Locale, PageNode, TargetId, TargetKey};
-use crate::engine::context::RunContext;
+use crate::engine::context::{Ends, PlanView, RunContext};
 use crate::engine::pull::{PullError, Reader};
-use crate::instance::{ReadRequest, Record, Source, Target};
+use crate::instance::{ReadRequest, Record, Target};
 use crate::plan::{Action, Node, target_hash};
 
 /// Ids in one question (limit of [`ReadRequest::ItemsById`]).
@@ -51,21 +51,17 @@ pub(super) async fn target_tree<T: Target>(
 
 /// Reads the counterparts of items and pages among `nodes`, and lets each be compared as it arrives: held all at once
 /// they would weigh as much as the instance.
-pub(super) async fn read_localised<S, T>(
-    context: &Arc<RunContext<S, T>>,
-    reader: &Arc<Reader<T>>,
+pub(super) async fn read_localised<E: Ends>(
+    context: &Arc<RunContext<E>>,
+    reader: &Arc<Reader<E::Target>>,
     nodes: &[Node],
-    verifier: &mut Verifier<'_, S, T>,
-) -> Result<(), PullError>
-where
-    S: Source,
-    T: Target,
-{
+    verifier: &mut Verifier<'_>,
+) -> Result<(), PullError> {
     let mut awaited: HashMap<TargetKey, Node> = HashMap::new();
     for node in nodes {
-        let key = &context.entity(*node).key;
+        let key = &context.view.entity(*node).key;
         if key.kind.is_localised() {
-            match there_of(context, key) {
+            match there_of(&context.view, key) {
                 Some(there) => drop(awaited.insert(there, *node)),
                 None => verifier.missing(*node),
             }
@@ -96,15 +92,11 @@ pub(super) struct Unclaimed {
 
 /// Reads the items that are in the containers of the run and the counterpart of nothing. After a run with nothing to do there
 /// is nothing to look for: it created nothing twice, and what others create meanwhile got in the way of nothing.
-pub(super) async fn read_unclaimed<S, T>(
-    context: &Arc<RunContext<S, T>>,
-    reader: &Arc<Reader<T>>,
+pub(super) async fn read_unclaimed<E: Ends>(
+    context: &Arc<RunContext<E>>,
+    reader: &Arc<Reader<E::Target>>,
     (locales, scope): (&[Locale], Scope),
-) -> Result<Vec<Unclaimed>, PullError>
-where
-    S: Source,
-    T: Target,
-{
+) -> Result<Vec<Unclaimed>, PullError> {
     let mut ids: BTreeMap<Locale, Vec<i64>> = BTreeMap::new();
     let note = |found: Record<TargetId>| {
         // The list puts the locale where other rows have their name.
@@ -113,24 +105,27 @@ where
             id,
             name,
         } = found
-            && !context.ids.is_claimed(Kind::Content, TargetId::new(id))
+            && !context
+                .view
+                .ids
+                .is_claimed(Kind::Content, TargetId::new(id))
         {
             ids.entry(Locale::new(&name)).or_default().push(id);
         }
     };
     let is_done = |node| {
-        let action = &context.planned(node).action;
+        let action = &context.view.planned(node).action;
         matches!(action, Action::Unchanged { .. } | Action::OutOfScope)
     };
-    if scope == Scope::AfterRun && (0..context.plan.graph.len()).all(is_done) {
+    if scope == Scope::AfterRun && (0..context.view.plan.graph.len()).all(is_done) {
         return Ok(Vec::new());
     }
-    let lists = container_asks(context, locales);
+    let lists = container_asks(&context.view, locales);
     reader.ask_each(lists, None, note).await?;
     let mut unclaimed = Vec::new();
     let weigh = |found| {
         if let Record::Entity(there) = found {
-            let hash = target_hash(&there, &context.schema);
+            let hash = target_hash(&there, &context.view.schema);
             unclaimed.push(Unclaimed {
                 key: there.key,
                 hash,
@@ -175,15 +170,11 @@ fn by_id(items: BTreeMap<Locale, Vec<i64>>) -> Vec<ReadRequest> {
 }
 
 /// Lists the items of every container that the run has content in.
-fn container_asks<S, T>(context: &RunContext<S, T>, locales: &[Locale]) -> Vec<ReadRequest>
-where
-    S: Source,
-    T: Target,
-{
+fn container_asks(view: &PlanView, locales: &[Locale]) -> Vec<ReadRequest> {
     let mut asks = Vec::new();
-    for container in context.source_inventory.of_kind(Kind::Container) {
+    for container in view.source_inventory.of_kind(Kind::Container) {
         let Some(name) =
-            crate::plan::Counterparts::name(&context.ids, Kind::Container, &container.name)
+            crate::plan::Counterparts::name(&view.ids, Kind::Container, &container.name)
         else {
             continue;
         };

@@ -1,6 +1,6 @@
 //! Containers: shared lists, single items, component containers and the private containers of nested lists.
 
-use rand::Rng;
+use rand::RngExt;
 use serde_json::json;
 
 use super::instance::{Dice, Ids, row};

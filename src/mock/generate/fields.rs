@@ -2,7 +2,7 @@
 //!
 //! The numbers R1 to R16 are those of the reference's table of read encodings.
 
-use rand::Rng;
+use rand::RngExt;
 use serde_json::{Map, Value, json};
 
 use super::containers::Container;
@@ -41,9 +41,9 @@ impl Writer<'_> {
         let mut rows = Vec::with_capacity(self.items.list.len() * 13 / 10);
         let mut version = 8_000;
         for (position, item) in self.items.list.iter().enumerate() {
-            let before = dice.clone();
+            let before = dice.get_word_pos();
             for &locale in &item.locales {
-                *dice = before.clone();
+                dice.set_word_pos(before);
                 version += 1;
                 rows.push(self.row(position, &self.locales[locale], version, dice));
             }

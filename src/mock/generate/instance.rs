@@ -1,7 +1,7 @@
 //! Puts the parts of an instance together, in an order that lets each build on the one before.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
 use super::budget::Budget;

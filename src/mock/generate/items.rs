@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use rand::Rng;
+use rand::RngExt;
 use rand::seq::SliceRandom;
 
 use super::containers::{self, ARTICLES, Container, Filling, Owner, PEOPLE};

@@ -1,7 +1,7 @@
 //! Galleries, assets and their URLs, URL redirections.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use rand::Rng;
+use rand::RngExt;
 use serde_json::{Value, json};
 
 use super::instance::{Dice, Ids, row};

@@ -1,6 +1,6 @@
 //! Models: the eleven of the kit, then more made up from a catalogue of fields.
 
-use rand::Rng;
+use rand::RngExt;
 use serde_json::{Map, Value, json};
 
 use super::instance::{Dice, Ids, row};

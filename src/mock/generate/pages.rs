@@ -1,6 +1,6 @@
 //! Templates and the page tree.
 
-use rand::Rng;
+use rand::RngExt;
 use serde_json::{Map, Value, json};
 
 use super::budget::KIT_PAGES;

@@ -1,6 +1,6 @@
 //! Words, names and dates of generated rows.
 
-use rand::Rng;
+use rand::RngExt;
 
 use super::instance::Dice;
 

@@ -1,9 +1,8 @@
 //! The cheapest set of needs to leave out of one strongly connected component: a feedback arc set.
 //!
-//! Every order of saving is a cut: what an entity needs of those that come after it is left out. Components of a few
-//! entities get the cheapest order of all. In larger ones an order is built greedily, every entity is moved to
-//! its cheapest place between the neighbours that it has, and what turns out not to be necessary is put back. Each of
-//! these steps is near-linear in the number of needs or bounded by a budget.
+//! Every order of saving is a cut: references to entities that come later are left out. Components of a few entities get
+//! the optimal order. In larger ones an order is built greedily, every entity is moved to its cheapest place, and cuts that
+//! turn out unnecessary are reverted. Each of these steps is near-linear in the number of references or bounded by a budget.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

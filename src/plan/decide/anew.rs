@@ -1,10 +1,10 @@
 //! Mappings that the target contradicts.
 //!
-//! A mapping can be wrong: an answer had the id of something else, or the target was restored and numbered anew. It shows
-//! where the target has nothing under that id, or an item of another container. Such a mapping is set aside, and its entity
-//! is looked for as if the state did not know it: by name, by place, or by what it says. What is found is its counterpart
-//! from now on, and is named. Where nothing is found the mapping stands, and the entity counts as deleted on the target, or
-//! as moved on the source.
+//! A mapping can be wrong: a response had the id of another entity, or the target was restored with new ids. It shows where
+//! the target has nothing under that id, or an item of another container. Such a mapping is ignored, and its entity is
+//! looked for as if the state had none: by name, by place, or by content. What is found becomes its counterpart, and is
+//! reported. Where nothing is found the mapping stays, and the entity counts as deleted on the target, or as moved on the
+//! source.
 
 use std::collections::HashSet;
 

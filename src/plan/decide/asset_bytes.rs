@@ -1,8 +1,8 @@
-//! Which assets only their bytes can judge.
+//! Assets that have to be compared by their bytes.
 //!
-//! Lists state the size of a file and when it was changed last, and servers are known to keep the date of a file that was
-//! replaced. So the bytes of an asset are looked at where a decision hangs on them: before one is taken for the
-//! counterpart of a namesake, before one is written over, and where its date moved.
+//! Lists state the size of a file and the date of its last change, and servers are known to keep the date of a file that was
+//! replaced. So the bytes are compared where a decision depends on them: before an asset of the same name is adopted, before
+//! an asset is overwritten, and where its date changed.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! The channel on the target that a page belongs into: the one of the same name, or none.
+//! The channel of a page on the target: the one of the same name, or none.
 
 use super::chains;
 use super::matching::Match;

@@ -1,7 +1,7 @@
-//! Decides what one entity needs, from both sides and what the store has of them.
+//! Decides the action for one entity, from both sides and the last agreement.
 //!
-//! Dates and versions show that something happened, not that something differs. So both sides are compared
-//! by their normal forms, and the hashes of the last agreement show which side changed.
+//! Dates and versions show that something was saved, not that it differs. So both sides are compared by their normal forms,
+//! and the hashes of the last agreement show which side changed.
 
 use std::borrow::Cow;
 use std::collections::HashSet;

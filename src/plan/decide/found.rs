@@ -1,7 +1,7 @@
 //! The references of an entity while its body is walked through.
 //!
-//! A visitor of its own, beside that which lists references: a million entities have seven million of them, and where
-//! each stands has to be spelled out only of those that lead nowhere.
+//! A visitor of its own, beside the one that lists references: a million entities have seven million references, and only
+//! of those that lead nowhere the position has to be written out.
 
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! Pages that are not written, and stay where they are: in conflict, read-only, left out, blocked or failed.
 //!
-//! What a row is going to be depends on what is moved in it, and what is written follows from the decisions about all
-//! entities. So where a plan leaves a page unwritten that it would have moved, all is decided once more around that page.
+//! The order of a row depends on what is moved in it, and what is written depends on the decisions about all entities. So
+//! when a page that would have moved is not written, the plan is made once more with that page in its place.
 
 use std::collections::HashMap;
 

@@ -1,10 +1,10 @@
 //! The order of the items of a list, compared three ways.
 //!
 //! The numbers of a list shift whenever an item comes or goes, so only the order of the items that both sides had at the
-//! last agreement shows which side sorted it. A list that only the source sorted gets the source's numbers; one that only
-//! the target sorted keeps those of the target, also in items that are written for another reason; one that both sorted to
-//! different ends is a conflict of the items that stand elsewhere, and stays one when some of them go: nothing is agreed about
-//! its order any more. Items of one number stand in no order.
+//! last agreement shows which side sorted it. A list that only the source sorted gets the source's numbers; a list that only
+//! the target sorted keeps those of the target, also in items that are written for another reason; where both sorted it
+//! differently, the items at other positions are conflicts, and stay so when some of them go: nothing is agreed about the
+//! order any more. Items with the same number have no order.
 
 use std::collections::BTreeMap;
 

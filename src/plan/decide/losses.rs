@@ -1,11 +1,11 @@
-//! What an update takes away from the target, named with the number of values that go.
+//! What an update removes from the target, named with the number of values.
 //!
-//! A save replaces the stored object, so whatever the source does not have goes: a field of a model with its values in
+//! A save replaces the stored object, so it removes whatever the source does not have: a field of a model with its values in
 //! every item, a zone of a template with the modules that pages have in it, the list of a dynamic page with the pages that
-//! its items make, the settings of a container or gallery. That is what an update is for where the source lost it. But
-//! values that only the target has are its own, whether the source ever had the field or not: those make it a conflict.
+//! its items make, the settings of a container or gallery. That is intended where the source removed it. But values that
+//! only the target has make the update a conflict, whether the source ever had the field or not.
 //!
-//! | entity | goes | with it | conflict where |
+//! | entity | removed | with it | conflict where |
 //! |---|---|---|---|
 //! | model | a field | its values in items | an item with a value is no counterpart, or was changed on the target |
 //! | template | a zone | the modules in it on pages | a page with modules in it is one of the target's own |

@@ -1,8 +1,7 @@
 //! Makes the plan: counterparts, differences, dependencies, and where cycles are cut.
 //!
-//! The steps follow one another because each needs the one before: counterparts give the virtual map, the
-//! virtual map lets every entity be written as the run will write it, that shows what differs, what differs
-//! is work, and only work has to wait for other work.
+//! Each step needs the one before: counterparts give the map of predicted ids, with which every entity is written as the run
+//! will write it; that shows what differs, what differs is work, and only work has to wait for other work.
 
 mod anew;
 mod asset_bytes;

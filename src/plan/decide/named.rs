@@ -1,4 +1,4 @@
-//! The names that a body uses for other entities.
+//! The names of other entities in a body.
 
 use crate::domain::{Entity, Kind, SourceId};
 use crate::plan::references::{Answer, Occurrence, Visitor, walk};

@@ -1,14 +1,14 @@
-//! Names in time: a name that one entity takes may still be held by another one that gives it up in this run.
+//! Renames: the new name of an entity may still be used by another one that is renamed in this run as well.
 //!
 //! ```text
 //!   chain     a: alpha → beta, b: beta → gamma     a waits for b
 //!   ring      a: alpha → beta, b: beta → alpha     one of them goes through a temporary name first
 //!   takeover  a: alpha → beta, new: alpha          new waits for a
 //! ```
-//! All of that is [`Strength::Name`] in the graph, and a ring is a cycle like any other. Whatever refers to a renamed entity
-//! by name waits until it has its final name ([`Strength::Renamed`]). A name that stays where it is makes a failure that
-//! names what holds it, where a server would refuse it or write over the holder for certain; a name that differs in case
-//! only is left to the server.
+//! All of these are [`Strength::Name`] in the graph, and a ring is a cycle like any other. Whatever refers to a renamed
+//! entity by name waits until it has its final name ([`Strength::Renamed`]). A name that is not given up is a failure that
+//! names the entity which has it, where a server would certainly refuse the save or overwrite that entity; a name that
+//! differs in case only is left to the server.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! Turns references into needs between entities.
+//! Turns references into dependencies between entities.
 
 use std::collections::HashSet;
 

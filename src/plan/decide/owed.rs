@@ -1,7 +1,7 @@
-//! What becomes of an entity that was written and never proven to agree.
+//! Entities that were written and never verified to be equal.
 //!
-//! The hashes of such a row are no agreement: they are those of what was sent, and of what was found since. They show which
-//! side changed something after our write, and that is all they are used for.
+//! The hashes of such a row are not an agreement: they are those of what was sent, and of what was found since. They only
+//! serve to show which side changed after that write.
 
 use super::weigh::{Fields, Written};
 use crate::domain::Proof;

@@ -1,7 +1,7 @@
 //! Paths of assets that cannot be sent, and those that two assets would share.
 //!
-//! An upload writes over what is at its path. So of two assets whose paths are one for the strictest server, the first keeps
-//! the path, or the one whose counterpart is there already; the other one is not sent.
+//! An upload overwrites what is at its path. So of two assets whose paths are equal for the strictest server, the one whose
+//! counterpart is there keeps the path, otherwise the first; the other one is not sent.
 
 use std::collections::HashMap;
 

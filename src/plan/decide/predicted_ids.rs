@@ -1,7 +1,7 @@
-//! Counterparts as they will be when the plan has been carried out.
+//! Counterparts as they will be after the run.
 //!
-//! Entities that are going to be created get provisional ids, far above anything that a server hands out.
-//! So the plan can write every entity as the run will, and compare it with what is on the target.
+//! Entities that are going to be created get provisional ids, far above any id of a server. So the plan can write every
+//! entity as the run will, and compare it with what is on the target.
 
 use hashbrown::HashMap;
 

@@ -1,4 +1,4 @@
-//! What follows from the decisions: which entities are blocked, in which order they can go, and which matter most.
+//! What follows from the decisions: blocked entities, levels, and priorities.
 
 use std::collections::VecDeque;
 

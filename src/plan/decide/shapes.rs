@@ -1,9 +1,9 @@
-//! Blocks what would be sent into a shape that cannot hold it.
+//! Blocks items and pages that need fields or zones which the target lacks.
 //!
-//! The target drops values of fields that its model lacks and modules of zones that its template lacks, and answers
-//! success. Where the run brings the model or template along that cannot happen. Where it leaves them as they are, because
-//! they are in conflict, were changed on the target only, or are not selected, an item or page that needs more than is
-//! there is not sent; one that needs no more is.
+//! The target drops values of fields that its model lacks and modules of zones that its template lacks, and reports
+//! success. That cannot happen where the run migrates the model or template. Where it does not, because they are in
+//! conflict, were changed on the target only, or are not selected, an item or page that needs more than is there is not
+//! sent.
 
 use serde_json::Value;
 

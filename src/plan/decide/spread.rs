@@ -1,6 +1,6 @@
 //! Work on every entity, spread over the processors.
 //!
-//! Each entity is looked at on its own, and results come back in the order of the entities, so that the same inputs
+//! Entities are independent of one another here, and results are in the order of the entities, so that the same inputs
 //! give the same plan on any machine.
 
 use rayon::prelude::*;

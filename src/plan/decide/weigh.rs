@@ -1,4 +1,4 @@
-//! What to do about an entity whose counterpart is remembered: what it says and where it stands are weighed apart.
+//! The action for an entity with a mapping: its content and its place are decided separately.
 //!
 //! A page that is in conflict in either is skipped as a whole; its other changes wait until the conflict is resolved.
 

@@ -1,4 +1,4 @@
-//! What a user can say about names and fields on a target.
+//! What a user can configure about names and fields on a target.
 
 use std::collections::BTreeMap;
 

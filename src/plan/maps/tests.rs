@@ -1,4 +1,4 @@
-//! A small source, and what becomes of it under maps.
+//! A small source, mapped.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Companions of links that were lost.
 //!
-//! A companion repeats in a field of its own what a link selects, so a body without it has the same normal form. Where a
-//! companion was written and is not there, the link may still be: what reads the companion sees nothing all the same.
+//! A companion field repeats what a link selects, so a body without it has the same normal form. When a companion was written
+//! and is not stored, the link may still be there, but readers of the companion field find nothing.
 
 use serde_json::Value;
 

@@ -1,9 +1,9 @@
-//! What a server gives to what a save leaves out.
+//! Default values of the server for members that a save leaves out.
 //!
-//! Which defaults a server has is stated nowhere. So they are learnt from what was written: a member that our save left
-//! out and that the counterpart has when it is read back came from the server. That is kept with the entity, because a
-//! default may follow from other members; and it counts for every entity of the kind, so that one that we did not write
-//! is not different for it. What the body says, be it `false`, is never a default, and neither is a reference.
+//! They are not documented. So they are learnt from what was written: a member that a save left out and that the counterpart
+//! has when it is read back came from the server. It is stored with the entity, because a default may depend on other
+//! members; and it counts for every entity of the kind, so that entities of other origin do not differ because of it. A
+//! value in the body, even `false`, is never a default, and neither is a reference.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! What two entities must agree in.
+//! The normal form: what is compared of two entities.
 //!
 //! A body may come from the Fetch API or the Management API, or be about to be sent. The three spell one thing in
 //! many ways: a selected item is an object, a scalar or the text of another field; `true` is a text; empty

@@ -1,4 +1,4 @@
-//! The parts of a normal form that people change one by one: the fields of an item, the zones of a page, and every other
+//! The parts of a normal form that are merged one by one: the fields of an item, the zones of a page, and every other
 //! member.
 
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! The differences of two normal forms, for people.
+//! The differences of two normal forms, in readable form.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What a plan costs, roughly.
+//! A rough estimate of the cost of a plan.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

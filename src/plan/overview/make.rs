@@ -1,4 +1,4 @@
-//! Finds out what a plan changes.
+//! Computes what a plan changes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroUsize;

@@ -1,8 +1,8 @@
-//! A plan as people read it: what changes in every entity, what goes, what is published, and what it costs.
+//! A plan for readers: what changes in every entity, what is removed, what is published, and what it costs.
 //!
 //! Changes are the differences between what would be written and what the target holds, in the normal form in which the
-//! plan compared them, with names where that has ids. A plan does not keep them, because most plans are carried out and
-//! not read: they are found again from both inventories.
+//! plan compared them, with names instead of ids. A plan does not store them, because most plans are carried out and not
+//! read: they are computed again from both inventories.
 
 mod changes;
 mod effort;

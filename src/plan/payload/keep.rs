@@ -1,4 +1,4 @@
-//! Fields that stay as the target has them in a body that is written.
+//! Keeps fields of the target in a body that is written.
 
 use serde_json::{Map, Value};
 

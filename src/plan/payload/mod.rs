@@ -2,7 +2,7 @@
 //!
 //! A save replaces the stored object, so a body is sent as it was read, with three exceptions: references
 //! are rewritten, members that belong to the source instance are left out, and where the server needs a form that
-//! it does not show on reads, that form is made. The ids that a save is addressed to are the adapter's.
+//! it does not show on reads, that form is made. The adapter adds the id that a save is addressed to.
 
 mod keep;
 mod rewrite;

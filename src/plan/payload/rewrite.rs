@@ -1,4 +1,4 @@
-//! Answers the walker with what the target calls things.
+//! The visitor that replaces references by the ids, names and URLs of the target.
 
 use crate::domain::{AssetUrls, Entity, Id, Kind, SourceId};
 use crate::plan::references::{Answer, Occurrence, UrlAt, Visitor, is_soft, replacement};

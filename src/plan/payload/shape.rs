@@ -1,4 +1,4 @@
-//! What a body has to look like when it is sent: members that stay behind, forms that differ from reads.
+//! The form of a body that is sent: members that are left out, forms that differ from reads.
 
 use serde_json::{Map, Value, json};
 

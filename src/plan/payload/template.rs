@@ -1,4 +1,4 @@
-//! Templates: their zones are named alike on both sides and have other ids.
+//! Templates: zones have the same names on both sides and different ids.
 
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! Hosts of URLs in text, for sites that have another address on the target.
 //!
-//! Only the host is written over, in the spelling of the one that stood there; every other byte of the text stays. A URL of
-//! an asset is a reference and not text: what stands in it is left to the rewriting of references.
+//! Only the host is replaced, in the spelling of the former one; every other byte of the text stays. A URL of an asset is a
+//! reference and not text, and is left to the rewriting of references.
 
 use super::assets::AssetIndex;
 use super::inside::{Edit, applied};

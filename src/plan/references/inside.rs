@@ -1,8 +1,8 @@
 //! JSON inside a text, edited in place.
 //!
-//! What stands in a text is the editor's, to the byte: how a number is written, which keys are there twice, what is
-//! escaped and how, every space. So the text is never printed from what it says. The walker goes through its tokens,
-//! and what it writes takes the place of a token, or of a part of a string token; the rest is not touched.
+//! Every byte of a text belongs to its editor: the notation of numbers, repeated keys, escapes, spaces. So the text is never
+//! serialised anew. The walker goes through its tokens and replaces a token, or a part of a string token; the rest is not
+//! touched.
 
 use std::fmt;
 use std::ops::Range;

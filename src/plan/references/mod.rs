@@ -1,9 +1,8 @@
 //! Which references an entity holds.
 //!
-//! One walker goes through a body and shows each reference to a [`Visitor`], which
-//! answers what is to stand in its place. Extraction answers "keep" and takes notes; rewriting answers with the
-//! target's id, name or URL. The fields of an item are read by what their model says *and* by
-//! shape, because custom fields hold any JSON and a model may not be known.
+//! One walker goes through a body and passes each reference to a [`Visitor`], which returns its replacement. Extraction
+//! returns "keep" and collects; rewriting returns the target's id, name or URL. The fields of an item are read by the
+//! definition in their model *and* by shape, because custom fields hold any JSON and a model may not be known.
 //!
 //! | file | finds |
 //! |---|---|

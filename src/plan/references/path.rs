@@ -1,4 +1,4 @@
-//! Where the walker stands, without an allocation until it is asked for.
+//! The path of the walker in a body, without an allocation until it is needed.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Writes the URL of the target where one of the source stands.
+//! Replaces URLs of the source by those of the target.
 
 use super::assets::{UrlAt, decoded};
 use super::spelling::{plain, spelled_as};

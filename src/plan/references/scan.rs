@@ -1,8 +1,8 @@
 //! Finds asset URLs in text.
 //!
-//! Where a URL ends is a question of what surrounds it: HTML, `srcset`, CSS, Markdown, JSON. File names may hold
-//! brackets, commas and even spaces, so the longest end that gives a known asset is the right one, and only
-//! without any the text decides.
+//! Where a URL ends depends on what surrounds it: HTML, `srcset`, CSS, Markdown, JSON. File names may hold brackets, commas
+//! and even spaces, so the longest end that gives a known asset is the right one; only without any, the surrounding text
+//! decides.
 
 use std::ops::Range;
 

@@ -1,11 +1,11 @@
 //! Relations that an entity can do without.
 //!
-//! A reference may lead nowhere on the source already: its gallery was deleted, its field left the model. How hard such
-//! a relation is, the server decides. What it would refuse fails before anything is sent, with the place named; what it
-//! takes goes without the relation, with a warning. The id itself is never sent: on the target it may be that of
-//! another entity.
+//! A reference may lead nowhere on the source already: its gallery was deleted, its field was removed from the model. What
+//! follows depends on the server: where it would refuse the save, the entity fails before anything is sent, with the place
+//! named; where it accepts it, the entity is sent without the relation, with a warning. The id itself is never sent: on the
+//! target it may be that of another entity.
 //!
-//! | relation that leads nowhere | becomes of it | because |
+//! | relation that leads nowhere | consequence | because |
 //! |---|---|---|
 //! | gallery of an asset | the asset goes without gallery | an upload needs none |
 //! | page or file that a link page shows | the page goes without | a link page may lead nowhere |

@@ -1,4 +1,4 @@
-//! The walker: what it shows, the visitor it asks, and the slots it fills.
+//! The walker: references that it finds, the visitor that it calls, and the slots that it fills.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! What a model says about one field.
+//! The definition of one field.
 
 use std::borrow::Cow;
 

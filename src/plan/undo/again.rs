@@ -1,4 +1,4 @@
-//! In which order what was deleted is created again.
+//! The order in which deleted entities are created again.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! What goes with a field that a model loses: the server drops its values from every item of the model.
+//! Values that are lost with a field of a model: the server drops them from every item of the model.
 
 use serde_json::Value;
 

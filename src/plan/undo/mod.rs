@@ -1,4 +1,4 @@
-//! What has to happen for a run to be undone.
+//! The plan of an undo.
 //!
 //! ```text
 //!   what the run wrote ──┐

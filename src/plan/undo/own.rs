@@ -1,8 +1,8 @@
 //! The target as its own source.
 //!
-//! Extraction and rewriting of references are made for entities of a source. To put something back where it came
-//! from, the target plays both parts: every id, name and URL is its own counterpart. This is the one place where an id
-//! of the target is read as an id of a source, and nothing of it leaves the room but bodies for that same target.
+//! Extraction and rewriting of references are written for entities of a source. To restore an entity, the target is both
+//! source and target: every id, name and URL is its own counterpart. This is the only place where an id of the target is
+//! read as an id of a source, and only bodies for that same target leave this module.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};

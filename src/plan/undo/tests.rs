@@ -1,4 +1,4 @@
-//! Small targets of which it can be said in advance what an undo does to them.
+//! Small targets with known results of an undo.
 
 use std::collections::HashMap;
 use std::sync::Arc;

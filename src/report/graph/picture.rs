@@ -1,9 +1,11 @@
 //! The graph as a picture.
 
+use maud::{Markup, PreEscaped, html};
+
 use super::layout::{columns, number};
 use super::view::{Edge, GraphBox, View};
 use crate::domain::Kind;
-use crate::report::html::parts::escape;
+use crate::report::html::parts::{colours, harmless};
 use crate::report::text::short;
 
 /// Boxes that a picture can have; more could neither be laid out in time nor be read.
@@ -13,8 +15,8 @@ const BOX: (f64, f64) = (206.0, 42.0);
 const GAP: (f64, f64) = (104.0, 14.0);
 const RIM: f64 = 14.0;
 
-/// An SVG element of fixed size.
-pub(super) fn svg(view: &View) -> String {
+/// An SVG element of fixed size; with a style when it is a file of its own.
+pub(super) fn svg(view: &View, style: Option<&str>) -> Markup {
     let columns = columns(view);
     let tallest = columns.iter().map(Vec::len).max().unwrap_or(0);
     let pitch = (BOX.0 + GAP.0, BOX.1 + GAP.1);
@@ -28,17 +30,25 @@ pub(super) fn svg(view: &View) -> String {
             places[*node] = (RIM + number(column) * pitch.0, y);
         }
     }
-    let edges: String = view.edges.iter().map(|edge| line(edge, &places)).collect();
-    let nodes = view.nodes.iter().zip(&places).enumerate();
-    let nodes: String = nodes
-        .map(|(at, (node, place))| rect(at, node, *place))
-        .collect();
-    let title = escape(&view.title);
-    format!(
-        "<svg class=\"graph\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"Dependency graph, {title}\">\n\
-         <defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto-start-reverse\"><path d=\"M0 0L8 4L0 8Z\" class=\"tip\"/></marker></defs>\n\
-         {edges}{nodes}</svg>\n"
-    )
+    let (width, height) = (format!("{width:.0}"), format!("{height:.0}"));
+    let own = style.is_some();
+    html! {
+        svg.graph xmlns=[own.then_some("http://www.w3.org/2000/svg")] font-family=[own.then_some("sans-serif")]
+            width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) }
+            role="img" aria-label={ "Dependency graph, " (view.title) } {
+            "\n"
+            @if let Some(style) = style { style { (PreEscaped(style)) } "\n" }
+            defs {
+                marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse" {
+                    path.tip d="M0 0L8 4L0 8Z" {}
+                }
+            }
+            "\n"
+            @for edge in &view.edges { (line(edge, &places)) "\n" }
+            @for (at, (node, place)) in view.nodes.iter().zip(&places).enumerate() { (rect(at, node, *place)) "\n" }
+        }
+        "\n"
+    }
 }
 
 /// The class that gives a kind its colour: that of the lane that most of it goes through.
@@ -50,24 +60,23 @@ const fn tone(kind: Kind) -> &'static str {
     }
 }
 
-fn rect(at: usize, node: &GraphBox, (x, y): (f64, f64)) -> String {
-    let cycle = if node.in_cycle > 0 { " cycle" } else { "" };
-    let center = if node.is_center { " center" } else { "" };
-    let sign = if node.in_cycle > 0 { "↻ " } else { "" };
+fn rect(at: usize, node: &GraphBox, (x, y): (f64, f64)) -> Markup {
     let (width, height) = BOX;
-    format!(
-        "<g class=\"node {}{cycle}{center}\" data-node=\"{at}\" transform=\"translate({x:.0} {y:.0})\" tabindex=\"0\"><title>{}\n{}</title>\
-         <rect class=\"body\" width=\"{width}\" height=\"{height}\" rx=\"7\"/><rect class=\"side\" width=\"5\" height=\"{height}\" rx=\"2.5\"/>\
-         <text x=\"14\" y=\"17.5\" class=\"name\">{sign}{}</text><text x=\"14\" y=\"33\" class=\"detail\">{}</text></g>\n",
-        tone(node.kind),
-        escape(&node.name),
-        escape(&node.detail()),
-        escape(&short(&node.name, 27)),
-        escape(&short(&node.detail(), 33)),
-    )
+    let (name, detail) = (&node.name, node.detail());
+    let in_cycle = node.in_cycle > 0;
+    html! {
+        g.node.(tone(node.kind)).cycle[in_cycle].center[node.is_center] data-node=(at)
+            transform=(format!("translate({x:.0} {y:.0})")) tabindex="0" {
+            title { (name) "\n" (detail) }
+            rect.body width=(width) height=(height) rx="7" {}
+            rect.side width="5" height=(height) rx="2.5" {}
+            text.name x="14" y="17.5" { @if in_cycle { "↻ " } (short(name, 27)) }
+            text.detail x="14" y="33" { (short(&detail, 33)) }
+        }
+    }
 }
 
-fn line(edge: &Edge, places: &[(f64, f64)]) -> String {
+fn line(edge: &Edge, places: &[(f64, f64)]) -> Markup {
     let (from, to) = (places[edge.from], places[edge.to]);
     let middle = BOX.1 / 2.0;
     let path = if edge.from == edge.to {
@@ -100,11 +109,6 @@ fn line(edge: &Edge, places: &[(f64, f64)]) -> String {
         (0, false) => "edge order",
         (_, _) => "edge cut",
     };
-    let tip = if edge.from == edge.to {
-        ""
-    } else {
-        " marker-end=\"url(#tip)\""
-    };
     let title = match (edge.cut, edge.needs) {
         (0, 1) if edge.is_reference => "1 reference".to_owned(),
         (0, _) if !edge.is_reference => "order of siblings".to_owned(),
@@ -113,25 +117,14 @@ fn line(edge: &Edge, places: &[(f64, f64)]) -> String {
             format!("{needs} needs, {cut} cut: left out at first, patched in afterwards")
         }
     };
-    format!(
-        "<path class=\"{class}\" data-from=\"{}\" data-to=\"{}\" d=\"{path}\"{tip}><title>{title}</title></path>\n",
-        edge.from, edge.to
-    )
+    let tip = (edge.from != edge.to).then_some("url(#tip)");
+    html! {
+        path class=(class) data-from=(edge.from) data-to=(edge.to) d=(path) marker-end=[tip] { title { (title) } }
+    }
 }
 
 /// The picture as a file of its own, which brings its colours for light and dark.
 pub fn svg_file(view: &View) -> String {
-    let colours = crate::report::html::parts::colours();
-    let style = include_str!("style.css");
-    svg(view)
-        .replacen(
-            "<svg class",
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" font-family=\"sans-serif\" class",
-            1,
-        )
-        .replacen(
-            "<defs>",
-            &format!("<style>{colours}{style}</style>\n<defs>"),
-            1,
-        )
+    let style = format!("{}{}", colours(), include_str!("style.css"));
+    harmless(svg(view, Some(&style))).into_string()
 }

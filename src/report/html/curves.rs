@@ -1,5 +1,7 @@
 //! Curves over the time of a run: throughput by lane, requests per second, requests in flight.
 
+use maud::{Markup, html};
+
 use super::timeline::{Axis, row, tone};
 use crate::event::Lane;
 use crate::progress::{History, Slot};
@@ -26,14 +28,13 @@ struct Point {
 }
 
 /// The rows with curves; none for a run in which nothing was measured.
-pub(super) fn curves(history: &History, axis: Axis) -> String {
+pub(super) fn curves(history: &History, axis: Axis) -> Markup {
     let points = points(history, axis);
-    [
-        throughput(&points, axis),
-        requests(&points, axis),
-        in_flight(&points, axis),
-    ]
-    .concat()
+    html! {
+        (throughput(&points, axis))
+        (requests(&points, axis))
+        (in_flight(&points, axis))
+    }
 }
 
 fn points(history: &History, axis: Axis) -> Vec<Point> {
@@ -85,36 +86,36 @@ fn round_up(value: f64) -> f64 {
         .unwrap_or(value)
 }
 
-fn svg(label: &str, shapes: &str) -> String {
-    format!(
-        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{label}\">{shapes}</svg>"
-    )
+/// A row with a picture and its legend: a class and a name for each curve.
+fn curve(
+    class: &str,
+    name: &str,
+    legend: &[(&str, &str)],
+    (label, shapes): (&str, Markup),
+    top: f64,
+) -> Markup {
+    let name = html! {
+        b { (name) }
+        span.legend { @for (class, name) in legend { span { i class=(class) {} (name) } } }
+    };
+    let picture = html! {
+        svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(label) { (shapes) }
+    };
+    row(class, name, picture, &rate(top))
 }
 
-fn legend(entries: &[(&str, &str)]) -> String {
-    let mut text = String::from("<span class=\"legend\">");
-    for (class, name) in entries {
-        append!(text, "<span><i class=\"{class}\"></i>{name}</span>");
-    }
-    text + "</span>"
-}
-
-fn throughput(points: &[Point], axis: Axis) -> String {
+fn throughput(points: &[Point], axis: Axis) -> Markup {
     let per_second = |point: &Point, lanes: usize| {
         let settled: u32 = point.slot.settled[..lanes].iter().sum();
         f64::from(settled) / seconds(point.to_ms - point.from_ms).max(0.001)
     };
-    let highest = highest(
-        points
-            .iter()
-            .map(|point| per_second(point, Lane::ALL.len())),
-    );
+    let all = points.iter();
+    let highest = highest(all.map(|point| per_second(point, Lane::ALL.len())));
     if highest <= 0.0 {
-        return String::new();
+        return Markup::default();
     }
     let top = round_up(highest);
-    let mut shapes = String::new();
-    for lane in Lane::ALL {
+    let area = |lane: Lane| {
         let (below, above) = (lane as usize, lane as usize + 1);
         let mut path = String::new();
         let mut back = Vec::new();
@@ -129,96 +130,85 @@ fn throughput(points: &[Point], axis: Axis) -> String {
             back.push(format!("L{to:.1} {low:.1}L{from:.1} {low:.1}"));
         }
         back.reverse();
-        let class = tone(lane);
-        append!(
-            shapes,
-            "<path class=\"area {class}\" d=\"{path}{}Z\"/>",
-            back.concat()
-        );
-    }
-    let mut text = String::new();
-    let name = format!(
-        "<b>uploads per second</b>{}",
-        legend(&[
-            ("mark o-lane1", "lane 1"),
-            ("mark o-lane2", "lane 2"),
-            ("mark o-lane3", "lane 3"),
-        ])
-    );
-    let picture = svg("Uploads processed per second, by lane", &shapes);
-    row(&mut text, "curve", &name, &picture, &rate(top));
-    text
+        path + &back.concat() + "Z"
+    };
+    let shapes = html! { @for lane in Lane::ALL { path.area.(tone(lane)) d=(area(lane)) {} } };
+    let legend = [
+        ("mark o-lane1", "lane 1"),
+        ("mark o-lane2", "lane 2"),
+        ("mark o-lane3", "lane 3"),
+    ];
+    let picture = ("Uploads processed per second, by lane", shapes);
+    curve("curve", "uploads per second", &legend, picture, top)
 }
 
-fn requests(points: &[Point], axis: Axis) -> String {
-    let values = || {
-        let known = points.iter();
-        known.filter_map(|point| Some((point, point.slot.requests_per_second()?)))
-    };
-    let limit = highest(points.iter().map(|point| point.slot.limit));
-    let top = highest(values().map(|(_, value)| value)).max(limit);
-    if top <= 0.0 {
-        return String::new();
-    }
-    let top = round_up(top);
-    let mut shapes = line(values(), axis, top);
-    let mut entries = vec![("mark o-neutral", "sent")];
-    if limit > 0.0 {
-        let limits = points.iter().filter(|point| point.slot.limit > 0.0);
-        shapes += &cap(limits.map(|point| (point, point.slot.limit)), axis, top);
-        entries.push(("dash", "limit"));
-    }
-    let mut text = String::new();
-    let name = format!("<b>requests per second</b>{}", legend(&entries));
-    let picture = svg("Requests per second to the target", &shapes);
-    row(&mut text, "curve l0", &name, &picture, &rate(top));
-    text
+/// Values of points, in their order.
+type Values<'a> = Vec<(&'a Point, f64)>;
+
+fn requests(points: &[Point], axis: Axis) -> Markup {
+    let all = points.iter();
+    let sent = all.filter_map(|point| Some((point, point.slot.requests_per_second()?)));
+    let limited = points.iter().filter(|point| point.slot.limit > 0.0);
+    let limits = limited.map(|point| (point, point.slot.limit));
+    let words = [
+        "requests per second",
+        "Requests per second to the target",
+        "sent",
+        "limit",
+    ];
+    bounded(words, &sent.collect(), &limits.collect(), axis)
 }
 
-fn in_flight(points: &[Point], axis: Axis) -> String {
-    let values = || {
-        let known = points.iter();
-        known.filter_map(|point| Some((point, point.slot.in_flight()?)))
-    };
-    let allowed = || {
-        let known = points.iter().filter(|point| point.slot.concurrency > 0);
-        known.map(|point| (point, f64::from(point.slot.concurrency)))
-    };
-    let top = highest(values().chain(allowed()).map(|(_, value)| value));
+fn in_flight(points: &[Point], axis: Axis) -> Markup {
+    let all = points.iter();
+    let values = all.filter_map(|point| Some((point, point.slot.in_flight()?)));
+    let known = points.iter().filter(|point| point.slot.concurrency > 0);
+    let allowed = known.map(|point| (point, f64::from(point.slot.concurrency)));
+    let words = [
+        "concurrency",
+        "Requests in flight and how many were allowed",
+        "in flight",
+        "allowed",
+    ];
+    bounded(words, &values.collect(), &allowed.collect(), axis)
+}
+
+/// A row with what was measured and, dashed, what was allowed.
+fn bounded(
+    [name, label, measured, bound]: [&str; 4],
+    values: &Values<'_>,
+    bounds: &Values<'_>,
+    axis: Axis,
+) -> Markup {
+    let top = highest(values.iter().chain(bounds).map(|(_, value)| *value));
     if top <= 0.0 {
-        return String::new();
+        return Markup::default();
     }
     let top = round_up(top);
-    let shapes = line(values(), axis, top) + &cap(allowed(), axis, top);
-    let entries = [("mark o-neutral", "in flight"), ("dash", "allowed")];
-    let mut text = String::new();
-    let name = format!("<b>concurrency</b>{}", legend(&entries));
-    let picture = svg("Requests in flight and how many were allowed", &shapes);
-    row(&mut text, "curve l0", &name, &picture, &rate(top));
-    text
+    let mut legend = vec![("mark o-neutral", measured)];
+    if !bounds.is_empty() {
+        legend.push(("dash", bound));
+    }
+    let shapes = html! {
+        path.stroke d=(path(values, axis, top)) {}
+        @if !bounds.is_empty() { path.cap d=(path(bounds, axis, top)) {} }
+    };
+    curve("curve l0", name, &legend, (label, shapes), top)
 }
 
 fn highest(values: impl Iterator<Item = f64>) -> f64 {
     values.fold(0.0, f64::max)
 }
 
-fn path<'a>(values: impl Iterator<Item = (&'a Point, f64)>, axis: Axis, top: f64) -> String {
+fn path(values: &Values<'_>, axis: Axis, top: f64) -> String {
     let mut path = String::new();
     for (point, value) in values {
         let sign = if path.is_empty() { 'M' } else { 'L' };
         let (from, to) = (x(point.from_ms, axis), x(point.to_ms, axis));
-        let (at, y) = (f64::midpoint(from, to), y(value, top));
+        let (at, y) = (f64::midpoint(from, to), y(*value, top));
         append!(path, "{sign}{at:.1} {y:.1}");
     }
     path
-}
-
-fn line<'a>(values: impl Iterator<Item = (&'a Point, f64)>, axis: Axis, top: f64) -> String {
-    format!("<path class=\"stroke\" d=\"{}\"/>", path(values, axis, top))
-}
-
-fn cap<'a>(values: impl Iterator<Item = (&'a Point, f64)>, axis: Axis, top: f64) -> String {
-    format!("<path class=\"cap\" d=\"{}\"/>", path(values, axis, top))
 }
 
 #[cfg(test)]

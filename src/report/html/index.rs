@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::parts::{card, escape, page, percent, search};
+use maud::{Markup, html};
+
+use super::parts::{card, page, percent, table, top};
 use super::report::start;
 use crate::report::closing;
-use crate::report::text::{count, share, took};
+use crate::report::text::{count, count_of, share, took};
 
 /// A run as the index lists it.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,59 +40,46 @@ pub(crate) struct IndexRow {
 
 /// The page over these runs, in the order given.
 pub(crate) fn index(rows: &[IndexRow]) -> String {
-    let mut body = format!(
-        "<header class=\"top\"><div><div class=\"brand\">Lockgate</div><h1>Runs of this workspace</h1>\
-         <p class=\"soft small\">{}, newest first</p></div></header>\n",
-        count(u64::try_from(rows.len()).unwrap_or(u64::MAX))
-    );
+    let facts = html! { p.soft.small { (count_of(rows.len())) ", newest first" } };
     let longest = rows.iter().map(|row| row.elapsed.as_secs()).max();
-    let mut table = search("runs", "by instance, date or result");
-    table += "<div class=\"wide\"><table id=\"runs\"><thead><tr><th>run</th><th>result</th><th>source → target</th>\
-              <th>started</th><th class=\"number\">took</th><th></th><th class=\"number\">entities</th>\
-              <th class=\"number\">failed</th><th class=\"number\">agreed</th></tr></thead><tbody>\n";
-    for row in rows {
-        table += &line(row, longest.unwrap_or(0));
-    }
-    table += "</tbody></table></div>\n";
-    body += &card("", "", &table).replace("<h2></h2>\n", "");
-    page("Lockgate runs", "", &body, "")
+    let head = html! {
+        th { "run" } th { "result" } th { "source → target" } th { "started" } th.number { "took" } th {}
+        th.number { "entities" } th.number { "failed" } th.number { "agreed" }
+    };
+    let lines = html! { @for row in rows { (line(row, longest.unwrap_or(0))) "\n" } };
+    let body = html! {
+        (top("Lockgate", "Runs of this workspace", facts, ""))
+        (card("", "", &table("wide", "runs", "by instance, date or result", &head, &lines)))
+    };
+    page("Lockgate runs", "", body, "")
 }
 
-fn line(row: &IndexRow, longest: u64) -> String {
+fn line(row: &IndexRow, longest: u64) -> Markup {
     let (class, sign) = match row.exit {
         Some(0) => ("agreed", "✓"),
         Some(5 | 130) => ("conflict", "!"),
         Some(_) => ("failed", "✕"),
         None => ("", "…"),
     };
-    let words = row.exit.map_or("no end recorded", closing::exit_words);
-    let pair = row.pair.as_ref().map_or_else(
-        || "–".to_owned(),
-        |(source, target)| format!("{} → {}", escape(source), escape(target)),
-    );
-    let dry = if row.dry_run {
-        " <span class=\"tag\">dry run</span>"
-    } else {
-        ""
-    };
-    let archived = if row.archived {
-        " <span class=\"tag\">archived</span>"
-    } else {
-        ""
-    };
-    format!(
-        "<tr><td><a class=\"key\" href=\"{}\">{}</a>{archived}</td><td><span class=\"tag {class}\">{sign} {words}</span>{dry}</td>\
-         <td>{pair}</td><td>{}</td><td class=\"number\">{}</td>\
-         <td class=\"gauge\" style=\"min-width:60px\"><div class=\"meter l0\"><i style=\"width:{}\"></i></div></td>\
-         <td class=\"number\" data-name=\"entities\">{}</td><td class=\"number\" data-name=\"failed\">{}</td>\
-         <td class=\"number\" data-name=\"agreed\">{}</td></tr>\n",
-        escape(&row.link),
-        escape(&row.run),
-        escape(&start(&row.started_at)),
-        took(row.elapsed),
-        percent(row.elapsed.as_secs(), longest),
-        count(row.entities),
-        count(row.troubles),
-        row.success.map_or_else(|| "–".to_owned(), share),
-    )
+    html! {
+        tr {
+            td {
+                a.key href=(row.link) { (row.run) }
+                @if row.archived { " " span.tag { "archived" } }
+            }
+            td {
+                span.tag.(class) { (sign) " " (row.exit.map_or("no end recorded", closing::exit_words)) }
+                @if row.dry_run { " " span.tag { "dry run" } }
+            }
+            td { @if let Some((source, target)) = &row.pair { (source) " → " (target) } @else { "–" } }
+            td { (start(&row.started_at)) }
+            td.number { (took(row.elapsed)) }
+            td.gauge style="min-width:60px" {
+                div.meter.l0 { i style={ "width:" (percent(row.elapsed.as_secs(), longest)) } {} }
+            }
+            td.number data-name="entities" { (count(row.entities)) }
+            td.number data-name="failed" { (count(row.troubles)) }
+            td.number data-name="agreed" { (row.success.map_or_else(|| "–".to_owned(), share)) }
+        }
+    }
 }

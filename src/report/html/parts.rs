@@ -1,9 +1,8 @@
 //! What every page is made of.
 
-use std::borrow::Cow;
-
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
+use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::shown_lines;
@@ -14,39 +13,56 @@ const STYLE: &str = include_str!("style.css");
 /// The search in tables.
 const SEARCH: &str = include_str!("search.js");
 
-/// Foreign text as it may stand in an element or a quoted attribute.
-pub(crate) fn escape(text: &str) -> Cow<'_, str> {
-    let text = shown_lines(text);
-    if !text.contains(['&', '<', '>', '"', '\'']) {
-        return text;
-    }
-    let mut safe = String::with_capacity(text.len() + text.len() / 8);
-    for char in text.chars() {
-        match char {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            char => safe.push(char),
-        }
-    }
-    Cow::Owned(safe)
-}
-
-/// A whole page. `title` is escaped here; `style`, `body` and `script` are markup of our own. The page runs this script and
-/// no other, because its policy names the hash of it (Content Security Policy Level 3, section 2.3.1).
-pub(crate) fn page(title: &str, style: &str, body: &str, script: &str) -> String {
-    let title = escape(title);
+/// A whole page; `style` and `script` are our own. The page runs this script and no other, because its policy names the hash
+/// of it (Content Security Policy Level 3, section 2.3.1).
+pub(crate) fn page(title: &str, style: &str, body: Markup, script: &str) -> String {
     let script = format!("\n{SEARCH}{script}");
     let hash = BASE64.encode(Sha256::digest(&script));
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{STYLE}{style}</style>\n</head>\n\
-         <body>\n<main>\n{body}</main>\n<script>{script}</script>\n</body>\n</html>\n"
-    )
+    let policy =
+        format!("default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'");
+    let page = html! {
+        (DOCTYPE) "\n"
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content=(policy);
+                meta name="color-scheme" content="light dark";
+                title { (shown_lines(title)) }
+                style { "\n" (PreEscaped(STYLE)) (PreEscaped(style)) }
+            }
+            "\n"
+            body { main { "\n" (harmless(body)) } script { (PreEscaped(script)) } }
+        }
+        "\n"
+    };
+    page.into_string()
+}
+
+/// Markup without characters that steer a terminal or mislead a reader; see [`shown_lines`].
+pub(crate) fn harmless(markup: Markup) -> Markup {
+    PreEscaped(shown_lines(&markup.into_string()).into_owned())
+}
+
+/// The head of a page, with what stands at its right.
+pub(crate) fn top(
+    brand: &str,
+    title: impl Render,
+    facts: impl Render,
+    right: impl Render,
+) -> Markup {
+    html! {
+        header.top {
+            div { div.brand { (brand) } h1 { (title) } (facts) }
+            (right)
+        }
+        "\n"
+    }
+}
+
+/// The two instances in a title.
+pub(crate) fn pair(source: &str, target: &str) -> Markup {
+    html! { (source) span.arrow { "→" } (target) }
 }
 
 /// The colours of all pages alone: everything in the style before its first rule for elements, and what names lanes.
@@ -58,20 +74,19 @@ pub(crate) fn colours() -> String {
     )
 }
 
-/// A part of a page under a heading. An empty body gives no part.
-pub(crate) fn card(title: &str, explanation: &str, body: &str) -> String {
-    if body.is_empty() {
-        return String::new();
+/// A part of a page, under a heading if it has one. An empty body gives no part.
+pub(crate) fn card(title: &str, explanation: &str, body: &Markup) -> Markup {
+    html! {
+        @if !body.0.is_empty() {
+            section.card {
+                "\n"
+                @if !title.is_empty() { h2 { (title) } "\n" }
+                @if !explanation.is_empty() { p.soft.small { (explanation) } "\n" }
+                (body)
+            }
+            "\n"
+        }
     }
-    let explanation = if explanation.is_empty() {
-        String::new()
-    } else {
-        format!("<p class=\"soft small\">{}</p>\n", escape(explanation))
-    };
-    format!(
-        "<section class=\"card\">\n<h2>{}</h2>\n{explanation}{body}</section>\n",
-        escape(title)
-    )
 }
 
 /// A share in per cent with three digits, as CSS takes it: `12.500%`. Never more than all.
@@ -80,12 +95,18 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
     format!("{}.{:03}%", thousandths / 1_000, thousandths % 1_000)
 }
 
-/// The field that searches the rows of a table.
-pub(crate) fn search(table: &str, what: &str) -> String {
-    format!(
-        "<div class=\"find\"><input type=\"search\" data-table=\"{table}\" placeholder=\"Search {what}\" \
-         aria-label=\"Search {what}\"><span class=\"soft small\" id=\"{table}-shown\" role=\"status\"></span></div>\n"
-    )
+/// A table whose rows can be searched, with the cells of its head. The class says what happens to what does not fit.
+pub(crate) fn table(class: &str, id: &str, what: &str, head: &Markup, rows: &Markup) -> Markup {
+    let search = format!("Search {what}");
+    html! {
+        div.find {
+            input type="search" data-table=(id) placeholder=(search) aria-label=(search);
+            span.soft.small id={ (id) "-shown" } role="status" {}
+        }
+        "\n"
+        div.(class) { table #(id) { thead { tr { (head) } } tbody { "\n" (rows) } } }
+        "\n"
+    }
 }
 
 #[cfg(test)]
@@ -94,11 +115,10 @@ mod tests {
 
     #[test]
     fn foreign_text_opens_no_markup() {
-        assert_eq!(
-            escape("<b onclick='x'>\"&\x1b[2J"),
-            "&lt;b onclick=&#39;x&#39;&gt;&quot;&amp;\\u001b[2J"
-        );
-        assert!(matches!(escape("plain text"), Cow::Borrowed(_)));
+        let text = "<b onclick='x'>\"&\x1b[2J";
+        let shown = harmless(html! { p title=(text) { (text) } }).into_string();
+        let safe = "&lt;b onclick='x'&gt;&quot;&amp;\\u001b[2J";
+        assert_eq!(shown, format!("<p title=\"{safe}\">{safe}</p>"));
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::parts::{card, escape, search};
+use maud::{Markup, html};
+
+use super::parts::{card, percent, table};
 use super::timeline::tone;
 use crate::domain::Outcome;
 use crate::progress::{History, Progress, Trouble};
@@ -10,74 +12,59 @@ use crate::report::advice::{self, CauseSummary};
 use crate::report::text::{clean, clock, count, counted, took};
 
 /// What failed, grouped by cause, then one by one with a search.
-pub(super) fn failures(progress: &Progress, history: &History) -> String {
+pub(super) fn failures(progress: &Progress, history: &History) -> Markup {
     if history.troubles().is_empty() {
-        return String::new();
+        return Markup::default();
     }
     let causes = advice::failures(progress);
-    let mut body = String::new();
-    if !causes.is_empty() {
-        append!(body, "<h3>Failures by cause</h3>\n{}", describe(&causes));
-    }
-    body += "<h3>Failed, blocked and conflicting entities</h3>\n";
-    body += &search("troubles", "by name, key, outcome or reason");
-    body += "<div class=\"scroll\"><table id=\"troubles\"><thead><tr><th>outcome</th><th>entity</th><th>name</th>\
-             <th>why</th><th class=\"number\">at</th></tr></thead><tbody>\n";
     // What failed comes before what it blocked: on paper there is room for the first of them only.
     let is_blocked = |trouble: &&Trouble| matches!(trouble.outcome, Outcome::Blocked { .. });
     let (blocked, others): (Vec<&Trouble>, Vec<_>) =
         history.troubles().iter().partition(is_blocked);
-    for trouble in others.into_iter().chain(blocked) {
-        body += &trouble_row(trouble);
-    }
-    body += "</tbody></table></div>\n";
-    if history.troubles_left_out() > 0 {
-        append!(
-            body,
-            "<p class=\"soft small\">{} more are in events.ndjson.</p>\n",
-            count(history.troubles_left_out())
-        );
-    }
+    let head =
+        html! { th { "outcome" } th { "entity" } th { "name" } th { "why" } th.number { "at" } };
+    let rows =
+        html! { @for trouble in others.into_iter().chain(blocked) { (trouble_row(trouble)) "\n" } };
+    let what = "by name, key, outcome or reason";
+    let body = html! {
+        @if !causes.is_empty() { h3 { "Failures by cause" } "\n" (describe(&causes)) }
+        h3 { "Failed, blocked and conflicting entities" }
+        "\n"
+        (table("scroll", "troubles", what, &head, &rows))
+        @if history.troubles_left_out() > 0 {
+            p.soft.small { (count(history.troubles_left_out())) " more are in events.ndjson." } "\n"
+        }
+    };
     card("Failures and conflicts", "", &body)
 }
 
 /// What was saved and not published, grouped by cause, with the server's words.
-pub(super) fn unpublished(progress: &Progress) -> String {
-    let causes = advice::unpublished(progress);
-    if causes.is_empty() {
-        return String::new();
-    }
-    let body = describe(&causes);
-    card("Saved and not published", "", &body)
+pub(super) fn unpublished(progress: &Progress) -> Markup {
+    card(
+        "Saved and not published",
+        "",
+        &describe(&advice::unpublished(progress)),
+    )
 }
 
-fn describe(causes: &[CauseSummary<'_>]) -> String {
-    let mut text = String::new();
-    for told in causes {
-        let example = &told.cause.examples[0];
-        append!(
-            text,
-            "<div class=\"cause\"><p><b>{}</b>: {}</p><ul><li><span class=\"key\">{}</span> {}: {}</li>",
-            told.count(),
-            told.title,
-            escape(&example.key.to_string()),
-            escape(&clean(&example.name)),
-            escape(&clean(&example.reason))
-        );
-        if let Some(more) = told.more() {
-            append!(text, "<li>{more}</li>");
+fn describe(causes: &[CauseSummary<'_>]) -> Markup {
+    html! {
+        @for told in causes {
+            @let example = &told.cause.examples[0];
+            div.cause {
+                p { b { (told.count()) } ": " (told.title) }
+                ul {
+                    li { span.key { (example.key.to_string()) } " " (clean(&example.name)) ": " (clean(&example.reason)) }
+                    @if let Some(more) = told.more() { li { (more) } }
+                }
+                p.next.small { (told.next) ". " span.soft { (told.code) } }
+            }
+            "\n"
         }
-        append!(
-            text,
-            "</ul><p class=\"next small\">{}. <span class=\"soft\">{}</span></p></div>\n",
-            escape(&told.next),
-            told.code
-        );
     }
-    text
 }
 
-fn trouble_row(trouble: &Trouble) -> String {
+fn trouble_row(trouble: &Trouble) -> Markup {
     let name = trouble.outcome.name();
     let why = match &trouble.outcome {
         Outcome::Failed { reason } | Outcome::Kept { reason } => clean(reason),
@@ -92,79 +79,79 @@ fn trouble_row(trouble: &Trouble) -> String {
         | Outcome::Deleted
         | Outcome::Restored => clean(&trouble.because),
     };
-    let key = trouble.key.to_string();
-    format!(
-        "<tr><td><span class=\"tag {name}\">{name}</span></td><td class=\"key\">{}</td><td class=\"text\">{}</td>\
-         <td class=\"said\">{}</td><td class=\"number\">{}</td></tr>\n",
-        escape(&key),
-        escape(&clean(&trouble.name)),
-        escape(&why),
-        clock(Duration::from_millis(trouble.at_ms))
-    )
+    html! {
+        tr {
+            td { span.tag.(name) { (name) } }
+            td.key { (trouble.key.to_string()) }
+            td.text { (clean(&trouble.name)) }
+            td.said { (why) }
+            td.number { (clock(Duration::from_millis(trouble.at_ms))) }
+        }
+    }
 }
 
 /// The comparison of the target with the source.
-pub(super) fn verification(progress: &Progress) -> String {
+pub(super) fn verification(progress: &Progress) -> Markup {
     let Some(found) = progress.verification() else {
-        let body = "<p>Verification was skipped.</p>\n";
-        return card("Verification", "", body);
+        let body = html! { p { "Verification was skipped." } "\n" };
+        return card("Verification", "", &body);
     };
-    let (checked, total) = (count(found.checked), count(found.total));
     let (class, sign) = match (found.finished, found.differences) {
         (true, 0) => ("agreed", "✓ in sync"),
         (true, _) => ("failed", "✕ differences"),
         (false, _) => ("conflict", "! unfinished"),
     };
-    let mut body = format!(
-        "<p><span class=\"tag {class}\">{sign}</span> {checked} of {total} entities read back from the target and \
-         compared with the source, {}.</p>\n",
-        counted(found.differences, "difference")
-    );
-    if !progress.differences().is_empty() {
-        body += &search("differences", "differences");
-        body += "<div class=\"scroll\"><table id=\"differences\"><thead><tr><th>difference</th><th>entity</th>\
-                 <th>detail</th></tr></thead><tbody>\n";
-        for difference in progress.differences() {
-            append!(
-                body,
-                "<tr><td><span class=\"tag failed\">{}</span></td><td class=\"key\">{}</td><td class=\"said\">{}</td></tr>\n",
-                escape(&clean(&difference.difference)),
-                escape(&difference.key.to_string()),
-                escape(&clean(&difference.detail))
-            );
+    let differences = progress.differences();
+    let head = html! { th { "difference" } th { "entity" } th { "detail" } };
+    let rows = html! {
+        @for one in differences {
+            tr {
+                td { span.tag.failed { (clean(&one.difference)) } }
+                td.key { (one.key.to_string()) }
+                td.said { (clean(&one.detail)) }
+            }
+            "\n"
         }
-        body += "</tbody></table></div>\n";
-    }
+    };
+    let body = html! {
+        p {
+            span.tag.(class) { (sign) } " " (count(found.checked)) " of " (count(found.total))
+            " entities read back from the target and compared with the source, "
+            (counted(found.differences, "difference")) "."
+        }
+        "\n"
+        @if !differences.is_empty() { (table("scroll", "differences", "differences", &head, &rows)) }
+    };
     card("Verification", "", &body)
 }
 
 /// The uploads that took longest.
-pub(super) fn slowest(history: &History) -> String {
+pub(super) fn slowest(history: &History) -> Markup {
     let Some(longest) = history.slowest().first().map(|slow| slow.took_ms) else {
-        return String::new();
+        return Markup::default();
     };
-    let mut body = search("slowest", "the slowest uploads");
-    body += "<div class=\"scroll\" style=\"max-height:380px\"><table id=\"slowest\"><thead><tr><th class=\"number\">took</th><th></th>\
-             <th>entity</th><th>name</th><th>outcome</th><th class=\"number\">started</th></tr></thead><tbody>\n";
-    for slow in history.slowest() {
-        let width = super::parts::percent(slow.took_ms, longest);
-        append!(
-            body,
-            "<tr><td class=\"number\">{}</td><td style=\"width:16%\"><div class=\"meter {}\" title=\"lane {}\"><i style=\"width:{width}\"></i></div></td>\
-             <td class=\"key\">{}</td><td class=\"text\">{}</td><td>{}</td><td class=\"number\">{}</td></tr>\n",
-            took(Duration::from_millis(slow.took_ms)),
-            tone(slow.lane),
-            slow.lane as usize + 1,
-            escape(&slow.key.to_string()),
-            escape(&clean(&slow.name)),
-            slow.outcome,
-            clock(Duration::from_millis(slow.from_ms))
-        );
-    }
-    body += "</tbody></table></div>\n";
-    card(
-        "Slowest uploads",
-        "From first request to recorded result. Items in one batch share its duration.",
-        &body,
-    )
+    let head = html! {
+        th.number { "took" } th {} th { "entity" } th { "name" } th { "outcome" } th.number { "started" }
+    };
+    let rows = html! {
+        @for slow in history.slowest() {
+            tr {
+                td.number { (took(Duration::from_millis(slow.took_ms))) }
+                td style="width:16%" {
+                    div.meter.(tone(slow.lane)) title={ "lane " (slow.lane as usize + 1) } {
+                        i style={ "width:" (percent(slow.took_ms, longest)) } {}
+                    }
+                }
+                td.key { (slow.key.to_string()) }
+                td.text { (clean(&slow.name)) }
+                td { (slow.outcome) }
+                td.number { (clock(Duration::from_millis(slow.from_ms))) }
+            }
+            "\n"
+        }
+    };
+    let body = table("scroll", "slowest", "the slowest uploads", &head, &rows);
+    let explanation =
+        "From first request to recorded result. Items in one batch share its duration.";
+    card("Slowest uploads", explanation, &body)
 }

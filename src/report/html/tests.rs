@@ -82,7 +82,7 @@ fn between<'a>(page: &'a str, start: &str, end: &str) -> &'a str {
 #[test]
 fn the_policy_of_a_page_allows_its_own_script_only() {
     let (progress, history) = folded(&trouble());
-    let other = super::parts::page("Another", "", "<p>…</p>", "(() => 1)();");
+    let other = super::parts::page("Another", "", maud::html! { p { "…" } }, "(() => 1)();");
     for page in [report(&progress, &history), other] {
         let policy = between(&page, "script-src ", "\">");
         let script = between(&page, "<script>", "</script>");

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use maud::{Markup, Render, html};
+
 use super::curves;
-use super::parts::{card, escape, percent};
+use super::parts::{card, percent};
 use crate::event::{Gate, Lane, Phase, millis};
 use crate::progress::{GateProgress, GateState, History, Progress, Row};
 use crate::report::text::{clock, count, took};
@@ -50,22 +52,14 @@ impl Axis {
         format!("left:{};width:{}", self.at(from_ms), self.at(width))
     }
 
-    fn marks(self) -> String {
-        let mut text = String::new();
-        for mark in 0..=self.end_ms / self.step_ms {
-            let ms = mark * self.step_ms;
+    fn marks(self) -> Markup {
+        let marks = (0..=self.end_ms / self.step_ms).map(|mark| mark * self.step_ms);
+        html! {
             // A label at the very end would stand outside.
-            if ms * 20 > self.end_ms * 19 {
-                break;
+            @for ms in marks.take_while(|ms| ms * 20 <= self.end_ms * 19) {
+                span.tick style={ "left:" (self.at(ms)) } { (moment(ms, self.step_ms)) }
             }
-            let label = moment(ms, self.step_ms);
-            append!(
-                text,
-                "<span class=\"tick\" style=\"left:{}\">{label}</span>",
-                self.at(ms)
-            );
         }
-        text
     }
 }
 
@@ -79,18 +73,19 @@ fn moment(ms: u64, step_ms: u64) -> String {
 }
 
 /// The part of the page that has a time.
-pub(super) fn timeline(progress: &Progress, history: &History) -> String {
+pub(super) fn timeline(progress: &Progress, history: &History) -> Markup {
     let axis = Axis::of(progress);
-    let mut rows = String::new();
-    row(&mut rows, "axis", "", &axis.marks(), "");
-    rows += &phases(progress, axis);
-    for lane in Lane::ALL {
-        rows += &lane_rows(progress, history, lane, axis);
-    }
-    rows += &gates(progress, axis);
-    rows += &curves::curves(history, axis);
-    let style = format!("--step:{}", axis.at(axis.step_ms));
-    let body = format!("<div class=\"time\" style=\"{style}\">\n{rows}</div>\n");
+    let body = html! {
+        div.time style={ "--step:" (axis.at(axis.step_ms)) } {
+            "\n"
+            (row("axis", "", axis.marks(), ""))
+            (phases(progress, axis))
+            @for lane in Lane::ALL { (lane_rows(progress, history, lane, axis)) }
+            (gates(progress, axis))
+            (curves::curves(history, axis))
+        }
+        "\n"
+    };
     let explanation = if history.pauses().is_empty() {
         "Lanes, gates and curves share one axis: minutes and seconds since the start of the run."
     } else {
@@ -99,32 +94,26 @@ pub(super) fn timeline(progress: &Progress, history: &History) -> String {
     card("Timeline", explanation, &body)
 }
 
-/// A row of the grid: name, track and number, all markup of our own.
-pub(super) fn row(text: &mut String, class: &str, name: &str, track: &str, number: &str) {
-    append!(
-        *text,
-        "<div class=\"name {class}\">{name}</div><div class=\"count {class}\">{number}</div>\
-         <div class=\"track {class}\">{track}</div>\n"
-    );
+/// A row of the grid: name, track and number.
+pub(super) fn row(class: &str, name: impl Render, track: impl Render, number: &str) -> Markup {
+    html! {
+        div.name.(class) { (name) }
+        div.count.(class) { (number) }
+        "\n"
+        div.track.(class) { (track) }
+        "\n"
+    }
 }
 
-fn phases(progress: &Progress, axis: Axis) -> String {
-    let mut bars = String::new();
-    for time in progress.phase_times(progress.last_at_ms()) {
-        let from = millis(time.start);
-        let place = axis.place(from, from + millis(time.took));
-        let name = phase_name(time.phase);
-        let title = format!("{name}: {}", took(time.took));
-        append!(
-            bars,
-            "<div class=\"bar\" style=\"{place}\" title=\"{title}\">{name}</div>"
-        );
-    }
-    let mut text = String::new();
-    if !bars.is_empty() {
-        row(&mut text, "phase", "phases", &bars, "");
-    }
-    text
+fn phases(progress: &Progress, axis: Axis) -> Markup {
+    let phases = progress.phase_times(progress.last_at_ms());
+    let bars = html! {
+        @for time in &phases {
+            @let (from, name) = (millis(time.start), phase_name(time.phase));
+            div.bar style=(axis.place(from, from + millis(time.took))) title={ (name) ": " (took(time.took)) } { (name) }
+        }
+    };
+    html! { @if !phases.is_empty() { (row("phase", "phases", bars, "")) } }
 }
 
 const fn phase_name(phase: Phase) -> &'static str {
@@ -145,51 +134,38 @@ pub(super) const fn tone(lane: Lane) -> &'static str {
     }
 }
 
-fn lane_rows(progress: &Progress, history: &History, lane: Lane, axis: Axis) -> String {
+fn lane_rows(progress: &Progress, history: &History, lane: Lane, axis: Axis) -> Markup {
     let whole = progress.lane(lane);
     if whole.planned == 0 {
-        return String::new();
+        return Markup::default();
     }
-    let mut text = String::new();
     let spans = || {
         let of_lane = history.spans().iter();
         of_lane.filter(move |((of, _), _)| *of == lane)
     };
     let from = spans().map(|(_, span)| span.from_ms).min();
     let to = spans().map(|(_, span)| span.to_ms).max();
-    let mut track = pauses(history, axis);
-    if let (Some(from), Some(to)) = (from, to) {
-        track += &bar(axis, (from, to), &counts(&whole));
-    }
+    let drawn = |class: &str, name: &str, span: Option<(u64, u64)>, of: &Row| {
+        let track = html! {
+            @for pause in history.pauses() {
+                div.pause style=(axis.place(pause.from_ms, pause.to_ms)) title="paused" {}
+            }
+            @if let Some((from, to)) = span {
+                @let time = took(Duration::from_millis(to.saturating_sub(from)));
+                div.bar style=(axis.place(from, to)) title={ (counts(of)) " in " (time) } {}
+            }
+        };
+        let class = format!("{class} {}", tone(lane));
+        row(&class, name, track, &settled(of))
+    };
     let name = format!("{} {}", lane as usize + 1, lane.name());
-    let class = format!("strong {}", tone(lane));
-    row(&mut text, &class, &name, &track, &settled(&whole));
-    for ((_, kind), span) in spans() {
-        let of_kind = progress.lane_kind(lane, *kind);
-        let track =
-            pauses(history, axis) + &bar(axis, (span.from_ms, span.to_ms), &counts(&of_kind));
-        let class = format!("thin {}", tone(lane));
-        row(&mut text, &class, kind.plural(), &track, &settled(&of_kind));
+    html! {
+        (drawn("strong", &name, from.zip(to), &whole))
+        @for ((_, kind), span) in spans() {
+            @let of_kind = progress.lane_kind(lane, *kind);
+            (drawn("thin", kind.plural(), Some((span.from_ms, span.to_ms)), &of_kind))
+        }
     }
-    text
-}
-
-fn bar(axis: Axis, (from, to): (u64, u64), what: &str) -> String {
-    let time = took(Duration::from_millis(to.saturating_sub(from)));
-    let place = axis.place(from, to);
-    format!("<div class=\"bar\" style=\"{place}\" title=\"{what} in {time}\"></div>")
-}
-
-fn pauses(history: &History, axis: Axis) -> String {
-    let mut text = String::new();
-    for pause in history.pauses() {
-        let place = axis.place(pause.from_ms, pause.to_ms);
-        append!(
-            text,
-            "<div class=\"pause\" style=\"{place}\" title=\"paused\"></div>"
-        );
-    }
-    text
 }
 
 /// `1,200 of 1,204`, or just the number when all settled.
@@ -215,13 +191,12 @@ fn counts(row: &Row) -> String {
     text
 }
 
-fn gates(progress: &Progress, axis: Axis) -> String {
+fn gates(progress: &Progress, axis: Axis) -> Markup {
     let start = progress
         .phase_times(progress.last_at_ms())
         .into_iter()
         .find(|time| time.phase == Phase::Upload)
         .map_or(0, |time| millis(time.start));
-    let mut text = String::new();
     let mut levels = 0;
     let wanted = progress
         .gates()
@@ -234,55 +209,37 @@ fn gates(progress: &Progress, axis: Axis) -> String {
             !is_level || levels <= LEVELS
         })
         .collect();
-    if shown.is_empty() {
-        return text;
+    html! {
+        @if !shown.is_empty() { (row("strong", "gates", "", "opened")) }
+        @for gate in shown { (gate_row(gate, start, axis)) }
     }
-    row(&mut text, "strong", "gates", "", "opened");
-    for gate in shown {
-        let (track, when) = gate_track(gate, start, axis);
-        let class = format!("gate {}", tone(gate.plan.lane));
-        row(
-            &mut text,
-            &class,
-            &gate.plan.gate.to_string(),
-            &track,
-            &when,
-        );
-    }
-    text
 }
 
-fn gate_track(gate: &GateProgress, start: u64, axis: Axis) -> (String, String) {
-    let (at_ms, sign, class, said) = match &gate.state {
-        GateState::Closed { .. } => {
-            let wait = axis.place(start, axis.end_ms);
-            let track = format!("<div class=\"wait\" style=\"{wait}\"></div>");
-            return (track, "never".to_owned());
-        }
+fn gate_row(gate: &GateProgress, start: u64, axis: Axis) -> Markup {
+    let (settled, sign, class, said) = match &gate.state {
+        GateState::Closed { .. } => (None, ' ', "stamp", String::new()),
         GateState::Open { at_ms, by } => {
             let last = by.as_ref().map_or_else(
                 || "nothing to wait for".to_owned(),
                 |key| format!("last: {key}"),
             );
-            (*at_ms, '◆', "stamp", last)
+            (Some(*at_ms), '◆', "stamp", last)
         }
-        GateState::Failed { at_ms, by } => (
-            *at_ms,
-            '✕',
-            "stamp failed",
-            format!("failed because of {by}"),
-        ),
+        GateState::Failed { at_ms, by } => {
+            let because = format!("failed because of {by}");
+            (Some(*at_ms), '✕', "stamp failed", because)
+        }
     };
-    let title = escape(&said).into_owned();
-    let (wait, at) = (axis.place(start, at_ms), axis.at(at_ms));
-    let track = format!(
-        "<div class=\"wait\" style=\"{wait}\"></div><div class=\"{class}\" style=\"left:{at}\" title=\"{title}\">{sign}</div>"
-    );
-    let when = moment(
-        at_ms,
-        axis.step_ms
-            .min(if axis.end_ms < 60_000 { 100 } else { 1_000 }),
-    );
+    let step_ms = (axis.step_ms).min(if axis.end_ms < 60_000 { 100 } else { 1_000 });
     let failed = if class == "stamp" { "" } else { "failed " };
-    (track, format!("{failed}{when}"))
+    let when = settled.map(|at_ms| format!("{failed}{}", moment(at_ms, step_ms)));
+    let track = html! {
+        div.wait style=(axis.place(start, settled.unwrap_or(axis.end_ms))) {}
+        @if let Some(at_ms) = settled {
+            div class=(class) style={ "left:" (axis.at(at_ms)) } title=(said) { (sign) }
+        }
+    };
+    let class = format!("gate {}", tone(gate.plan.lane));
+    let name = gate.plan.gate.to_string();
+    row(&class, name, track, when.as_deref().unwrap_or("never"))
 }

@@ -1,9 +1,11 @@
 //! A plan as a page.
 
+use maud::{Markup, html};
+
 use super::facts::{self, conflicts, counts_of, facts, others, title};
 use super::words;
 use crate::plan::{Change, Entry, Gone, Intended, Overview};
-use crate::report::html::parts::{card, escape, page};
+use crate::report::html::parts::{card, page, pair, top};
 use crate::report::text::count_of;
 
 const STYLE: &str = "\
@@ -24,243 +26,170 @@ details.card > summary { cursor: pointer; font-weight: 640; }
 
 /// A plan as one page without anything from outside.
 pub fn html(overview: &Overview) -> String {
-    let name = format!("Plan for {} to {}", overview.source, overview.target);
-    let head = format!(
-        "<header class=\"top\"><div><div class=\"brand\">Lockgate plan</div><h1>{}<span class=\"arrow\">→</span>{}</h1></div></header>\n",
-        escape(overview.source.as_str()),
-        escape(overview.target.as_str())
-    );
-    let facts = facts(overview).into_iter();
-    let facts: Vec<String> = facts
-        .map(|fact| {
-            format!(
-                "<p>{}</p>
-",
-                escape(&fact)
-            )
-        })
-        .collect();
-    let removed = overview.removed.iter();
-    let removed = removed.map(|one| row(&one.key.to_string(), &one.name, &one.what));
-    let withdrawn = overview.withdrawn.iter();
-    let withdrawn = withdrawn.map(|(key, name)| row(&key.to_string(), name, ""));
-    let published = overview.published.iter();
-    let published = published.map(|(key, name)| row(&key.to_string(), name, ""));
-    let left_over = |one: &Gone| {
-        let there = format!("{} on the target", one.target);
-        let there = match &one.because {
-            Some(because) => format!("{there}: {because}"),
-            None => there,
-        };
-        row(&one.key.to_string(), &one.name, &there)
-    };
-    let deleted = overview.deleted.iter().map(left_over);
-    let gone = overview.gone.iter().map(left_over);
-    let groups = overview.groups.iter().map(|group| {
-        let entries: String = others(group).map(entry).collect();
-        folded(&format!("{}: {}", title(group), counts_of(group)), &entries)
+    let (source, target) = (overview.source.as_str(), overview.target.as_str());
+    let folded_groups = overview.groups.iter().map(|group| {
+        let title = format!("{}: {}", title(group), counts_of(group));
+        folded(&title, &all(others(group), entry))
     });
-    let body = [
-        head,
-        card("Summary", "", &(counts(overview) + &facts.concat())),
-        card(
-            "Removed from the target by updates",
-            "",
-            &removed.collect::<String>(),
-        ),
-        card(facts::DELETED, "", &deleted.collect::<String>()),
-        card(
-            "Conflicts",
-            "",
-            &conflicts(overview).map(entry).collect::<String>(),
-        ),
-        groups.collect(),
-        card(
-            "Cycles of references",
-            "Each is saved without these references first, and again with them.",
-            &deferred(overview),
-        ),
-        card(facts::WITHDRAWN, "", &withdrawn.collect::<String>()),
-        folded(
-            &format!(
-                "published afterwards: {}",
-                count_of(overview.published.len())
-            ),
-            &published.collect::<String>(),
-        ),
-        card(facts::GONE, "", &gone.collect::<String>()),
-    ];
-    page(&name, STYLE, &body.concat(), "")
+    let summary = html! {
+        (counts(overview))
+        @for fact in facts(overview) { p { (fact) } "\n" }
+    };
+    let named = |(key, name): &(_, String)| row(key, name, "");
+    let published = all(&overview.published, named);
+    let published_title = format!(
+        "published afterwards: {}",
+        count_of(overview.published.len())
+    );
+    let removed = all(&overview.removed, |one| row(&one.key, &one.name, &one.what));
+    let body = html! {
+        (top("Lockgate plan", pair(source, target), "", ""))
+        (card("Summary", "", &summary))
+        (card("Removed from the target by updates", "", &removed))
+        (card(facts::DELETED, "", &all(&overview.deleted, left_over)))
+        (card("Conflicts", "", &all(conflicts(overview), entry)))
+        @for group in folded_groups { (group) }
+        (card("Cycles of references", "Each is saved without these references first, and again with them.", &deferred(overview)))
+        (card(facts::WITHDRAWN, "", &all(&overview.withdrawn, named)))
+        (folded(&published_title, &published))
+        (card(facts::GONE, "", &all(&overview.gone, left_over)))
+    };
+    let name = format!("Plan for {source} to {target}");
+    page(&name, STYLE, body, "")
+}
+
+/// One piece of markup for each of several things.
+fn all<I: IntoIterator>(things: I, shown: impl Fn(I::Item) -> Markup) -> Markup {
+    html! { @for thing in things { (shown(thing)) } }
 }
 
 /// A row for each kind, a column for each action that there is.
-fn counts(overview: &Overview) -> String {
+fn counts(overview: &Overview) -> Markup {
     let (names, rows) = facts::table(overview);
-    let mut out = "<table class=\"counts\"><tr><th></th>".to_owned();
-    for name in names {
-        append!(out, "<th>{name}</th>");
-    }
-    out.push_str("</tr>\n");
-    for (kind, counts) in rows {
-        append!(out, "<tr><th>{}</th>", kind.plural());
-        for count in counts {
-            append!(out, "<td>{}</td>", facts::cell(count, "·"));
+    html! {
+        table.counts {
+            tr { th {} @for name in names { th { (name) } } }
+            "\n"
+            @for (kind, counts) in rows {
+                tr { th { (kind.plural()) } @for count in counts { td { (facts::cell(count, "·")) } } }
+                "\n"
+            }
         }
-        out.push_str("</tr>\n");
+        "\n"
     }
-    out + "</table>\n"
 }
 
 /// A part that opens; nothing without a body.
-fn folded(title: &str, body: &str) -> String {
-    if body.is_empty() {
-        return String::new();
-    }
-    format!(
-        "<details class=\"card\"><summary>{}</summary>\n{body}</details>\n",
-        escape(title)
-    )
-}
-
-fn row(key: &str, name: &str, more: &str) -> String {
-    format!(
-        "<div class=\"entry\"><code>{}</code> {} <span class=\"soft\">{}</span></div>\n",
-        escape(key),
-        escape(name),
-        escape(more)
-    )
-}
-
-fn deferred(overview: &Overview) -> String {
-    let mut out = String::new();
-    for cycle in &overview.deferred {
-        append!(
-            out,
-            "<div class=\"entry\">{}",
-            escape(&cycle.members.join(", "))
-        );
-        for (from, to) in &cycle.references {
-            append!(
-                out,
-                "<div class=\"change\">{} <span class=\"soft\">to</span> {}</div>",
-                escape(from),
-                escape(to)
-            );
+fn folded(title: &str, body: &Markup) -> Markup {
+    html! {
+        @if !body.0.is_empty() {
+            details.card { summary { (title) } "\n" (body) }
+            "\n"
         }
-        out.push_str("</div>\n");
     }
-    out
 }
 
-fn entry(entry: &Entry) -> String {
-    let mut out = format!(
-        "<div class=\"entry\"><b>{}</b> <code>{}</code> {}<div class=\"soft small\">{}</div>",
-        facts::name(entry.action),
-        escape(&entry.key.to_string()),
-        escape(&entry.name),
-        escape(&entry.because)
+fn row(key: &impl ToString, name: &str, more: &str) -> Markup {
+    html! {
+        div.entry { code { (key.to_string()) } " " (name) " " span.soft { (more) } }
+        "\n"
+    }
+}
+
+fn left_over(one: &Gone) -> Markup {
+    let because = one.because.as_ref().map(|because| format!(": {because}"));
+    let there = format!(
+        "{} on the target{}",
+        one.target,
+        because.unwrap_or_default()
     );
+    row(&one.key, &one.name, &there)
+}
+
+fn deferred(overview: &Overview) -> Markup {
+    html! {
+        @for cycle in &overview.deferred {
+            div.entry {
+                (cycle.members.join(", "))
+                @for (from, to) in &cycle.references { div.change { (from) " " span.soft { "to" } " " (to) } }
+            }
+            "\n"
+        }
+    }
+}
+
+fn entry(entry: &Entry) -> Markup {
     let is_conflict = entry.action == Intended::Conflict;
-    if is_conflict {
-        let urls = [("source", &entry.source_url), ("target", &entry.target_url)];
-        for (side, url) in urls {
-            if let Some(url) = url {
-                append!(out, "<a href=\"{}\">edit the {side}</a> ", escape(url));
+    let urls = [("source", &entry.source_url), ("target", &entry.target_url)];
+    html! {
+        div.entry {
+            b { (facts::name(entry.action)) } " " code { (entry.key.to_string()) } " " (entry.name)
+            div.soft.small { (entry.because) }
+            @if is_conflict {
+                @for (side, url) in urls {
+                    @if let Some(url) = url { a href=(url) { "edit the " (side) } " " }
+                }
             }
+            @for one in &entry.changes { (change(one, is_conflict)) }
         }
+        "\n"
     }
-    for one in &entry.changes {
-        out.push_str(&change(one, is_conflict));
-    }
-    out.push_str("</div>\n");
-    out
 }
 
-fn change(change: &Change, is_conflict: bool) -> String {
-    let mut out = format!("<div class=\"change\"><b>{}</b> ", escape(change.field()));
-    match change {
-        Change::Value { was, becomes, .. } => {
-            let (was, becomes) = (
-                was.as_deref().unwrap_or_default(),
-                becomes.as_deref().unwrap_or_default(),
-            );
-            if is_conflict {
-                append!(
-                    out,
-                    "<div class=\"sides\"><div>target<div class=\"words\">{}</div></div><div>source<div class=\"words\">{}</div></div></div>",
-                    side(was, becomes, '-'),
-                    side(was, becomes, '+')
-                );
-            } else if words::is_long(was, becomes) {
-                append!(
-                    out,
-                    "<div class=\"words\">{}</div>",
-                    lines(was, becomes, None)
-                );
-            } else {
-                append!(
-                    out,
-                    "<del>{}</del> → <ins>{}</ins>",
-                    escape(was),
-                    escape(becomes)
-                );
-            }
-        }
-        Change::List {
-            removed,
-            added,
-            moved,
-            ..
-        } => {
-            for entry in removed {
-                append!(out, "<div><del>{}</del></div>", escape(entry));
-            }
-            for entry in added {
-                append!(out, "<div><ins>{}</ins></div>", escape(entry));
-            }
-            for one in moved {
-                append!(
-                    out,
-                    "<div>{} moves from {} to {}</div>",
-                    escape(&one.what),
-                    one.from,
-                    one.to
-                );
+fn change(change: &Change, is_conflict: bool) -> Markup {
+    html! {
+        div.change {
+            b { (change.field()) } " "
+            @match change {
+                Change::Value { was, becomes, .. } => {
+                    (value(was.as_deref().unwrap_or_default(), becomes.as_deref().unwrap_or_default(), is_conflict))
+                }
+                Change::List { removed, added, moved, .. } => {
+                    @for entry in removed { div { del { (entry) } } }
+                    @for entry in added { div { ins { (entry) } } }
+                    @for one in moved { div { (one.what) " moves from " (one.from) " to " (one.to) } }
+                }
             }
         }
     }
-    out.push_str("</div>");
-    out
 }
 
-/// One side of a conflict.
-fn side(was: &str, becomes: &str, sign: char) -> String {
-    if words::is_long(was, becomes) {
-        return lines(was, becomes, Some(sign));
+/// Both values of a field: beside each other in a conflict, otherwise as the change from one to the other.
+fn value(was: &str, becomes: &str, is_conflict: bool) -> Markup {
+    let is_long = words::is_long(was, becomes);
+    html! {
+        @if is_conflict {
+            div.sides {
+                @for (side, sign, short) in [("target", '-', was), ("source", '+', becomes)] {
+                    div {
+                        (side)
+                        div.words { @if is_long { (lines(was, becomes, Some(sign))) } @else { (short) } }
+                    }
+                }
+            }
+        } @else if is_long {
+            div.words { (lines(was, becomes, None)) }
+        } @else {
+            del { (was) } " → " ins { (becomes) }
+        }
     }
-    escape(if sign == '-' { was } else { becomes }).into_owned()
 }
 
 /// The lines that change; of one side with its sign alone, those that stay included.
-fn lines(was: &str, becomes: &str, only: Option<char>) -> String {
-    let mut out = String::new();
-    for line in words::lines(was, becomes) {
-        if only.is_some_and(|sign| line.sign != sign && line.sign != ' ') {
-            continue;
-        }
-        let mark = match line.sign {
-            '-' => Some("del"),
-            '+' => Some("ins"),
-            _ => None,
-        };
-        append!(out, "{} ", line.sign);
-        for (changed, part) in &line.parts {
-            match mark.filter(|_| *changed) {
-                Some(mark) => append!(out, "<{mark}>{}</{mark}>", escape(part)),
-                None => out.push_str(&escape(part)),
+fn lines(was: &str, becomes: &str, only: Option<char>) -> Markup {
+    let lines = words::lines(was, becomes).into_iter();
+    let shown = lines.filter(|line| only.is_none_or(|sign| [sign, ' '].contains(&line.sign)));
+    html! {
+        @for line in shown {
+            (line.sign) " "
+            @for (changed, part) in &line.parts {
+                @match (changed, line.sign) {
+                    (true, '-') => del { (part) },
+                    (true, '+') => ins { (part) },
+                    _ => (part),
+                }
             }
+            "\n"
         }
-        out.push('\n');
     }
-    out
 }

@@ -139,7 +139,7 @@ impl Page {
 }
 
 fn shown_html(text: &str) -> String {
-    crate::report::html::parts::escape(&clean(text)).into_owned()
+    maud::html! { (clean(text)) }.into_string()
 }
 
 fn entry(entry: &Entry) -> String {

@@ -95,7 +95,7 @@ async fn a_foreign_database_keeps_every_byte() {
         let url = StateUrl::Sqlite(path.clone());
         let mut raw = connect(&url).await;
         let script = format!("PRAGMA journal_mode = {journal}; CREATE TABLE orders (id INTEGER)");
-        raw.execute(&*script).await.unwrap();
+        raw.execute(sqlx::AssertSqlSafe(&*script)).await.unwrap();
         raw.close().await.unwrap();
         let before = std::fs::read(&path).unwrap();
         let error = Store::open(&url).await.unwrap_err();

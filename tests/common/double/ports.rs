@@ -13,7 +13,7 @@ use lockgate::instance::{
     Refusal, RequestError, RowResult, Save, Saved, Source, Target, Upload, UploadFile, Workflow,
 };
 use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use rand::rngs::ChaCha8Rng;
 use tokio::time::{Instant, sleep};
 
 use super::nature::{Fault, Nature};

@@ -8,6 +8,7 @@ mod foreign;
 mod forms;
 mod hosts;
 mod mappings;
+mod markup;
 mod mutated;
 mod numbers;
 pub(crate) mod proxy;

@@ -33,30 +33,37 @@ const NAMES: [&str; 14] = [
     "content_name",
 ];
 
-/// Adds the hostile text to every name below a value.
-fn taint(value: &mut Value, is_name: bool) {
+/// Adds a hostile text to every name below a value.
+fn taint(value: &mut Value, hostile: &str, is_name: bool) {
     match value {
-        Value::String(text) if is_name => *text = format!("{HOSTILE}{text}"),
-        Value::Array(values) => values.iter_mut().for_each(|value| taint(value, false)),
+        Value::String(text) if is_name => *text = format!("{hostile}{text}"),
+        Value::Array(values) => {
+            let values = values.iter_mut();
+            values.for_each(|value| taint(value, hostile, false));
+        }
         Value::Object(members) => {
             for (name, value) in members {
-                taint(value, NAMES.contains(&name.as_str()));
+                taint(value, hostile, NAMES.contains(&name.as_str()));
             }
         }
         _ => {}
     }
 }
 
-fn taint_rows(rows: &mut [Row]) {
+fn taint_rows(rows: &mut [Row], hostile: &str) {
     for row in rows {
         for (name, value) in row.iter_mut() {
-            taint(value, NAMES.contains(&name.as_str()));
+            taint(value, hostile, NAMES.contains(&name.as_str()));
         }
     }
 }
 
-/// The starter site with such names in all places, and with entities whose reference name, path or address is one.
 fn hostile() -> StateFile {
+    tainted(HOSTILE)
+}
+
+/// The starter site with such names in all places, and with entities whose reference name, path or address is one.
+pub(super) fn tainted(hostile: &str) -> StateFile {
     let mut state = instances(&fixture("starter-site"));
     let source = &mut state.instances[0];
     for rows in [
@@ -67,29 +74,29 @@ fn hostile() -> StateFile {
         &mut source.content,
         &mut source.pages,
     ] {
-        taint_rows(rows);
+        taint_rows(rows, hostile);
     }
-    add(source);
+    add(source, hostile);
     state
 }
 
-fn add(source: &mut InstanceFile) {
+fn add(source: &mut InstanceFile, hostile: &str) {
     let row = |value: Value| value.as_object().unwrap().clone();
     source.models.push(row(json!({
-        "id": 9001, "referenceName": HOSTILE, "displayName": HOSTILE, "contentDefinitionTypeID": 1,
-        "fields": [{ "name": HOSTILE, "type": "Text", "settings": {} }]
+        "id": 9001, "referenceName": hostile, "displayName": hostile, "contentDefinitionTypeID": 1,
+        "fields": [{ "name": hostile, "type": "Text", "settings": {} }]
     })));
     source.containers.push(row(json!({
-        "contentViewID": 9002, "referenceName": HOSTILE, "contentViewName": HOSTILE, "contentDefinitionID": 9001
+        "contentViewID": 9002, "referenceName": hostile, "contentViewName": hostile, "contentDefinitionID": 9001
     })));
     source.galleries.push(row(json!({
-        "mediaGroupingID": 9003, "groupingTypeID": 1, "name": HOSTILE, "description": HOSTILE
+        "mediaGroupingID": 9003, "groupingTypeID": 1, "name": hostile, "description": hostile
     })));
     source.assets.push(row(json!({
-        "mediaID": 9004, "originKey": format!("files/{HOSTILE}.txt"), "content": { "text": "x" }
+        "mediaID": 9004, "originKey": format!("files/{hostile}.txt"), "content": { "text": "x" }
     })));
     source.redirections.push(row(json!({
-        "urlRedirectionID": 9005, "originUrl": format!("~/{HOSTILE}"), "destinationUrl": format!("~/to/{HOSTILE}"),
+        "urlRedirectionID": 9005, "originUrl": format!("~/{hostile}"), "destinationUrl": format!("~/to/{hostile}"),
         "httpCode": 301, "originLocales": []
     })));
 }
@@ -151,7 +158,6 @@ fn check_folder(folder: &Path) -> usize {
     files
 }
 
-/// Mermaid takes directives out of a text wherever they are.
 /// Mermaid takes directives out of a text wherever they are.
 const DIRECTIVE: &str = "%%{";
 

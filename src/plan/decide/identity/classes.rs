@@ -1,8 +1,8 @@
-//! Classes of items that say the same, references included.
+//! Classes of items with equal content, references included (partition refinement).
 //!
-//! An item begins in the class of its skeleton. Then each round adds the classes of what it refers to, until no class splits
-//! any more: an item of a chain of eight is distinguished from another one by its eighth successor, and a cycle needs no
-//! beginning. What has a counterpart already is its own class, the same on both sides.
+//! An item begins in the class of its content without references. Each round adds the classes of what it refers to, until no
+//! class splits any more: items of a chain of eight are distinguished by their eighth successor, and a cycle needs no
+//! starting point. An entity with a counterpart is a class of its own, the same on both sides.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -1,4 +1,4 @@
-//! One locale of an item as the other side would see it.
+//! One locale of an item, in a form that is comparable between both sides.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -1,8 +1,8 @@
 //! Finds the counterparts of content items that the state does not know.
 //!
-//! A second machine, a lost state, a target that another tool filled: items have no name that is unique, and still each
-//! of them has an identity. Recognition is taken in this order, the stronger kinds first, and again as long as it leads on,
-//! because an item that is recognised makes those that refer to it comparable:
+//! Without a state (a second machine, a lost state, a target that another tool filled), items have no unique name, and
+//! still each of them has an identity. Evidence is used in this order, the stronger kinds first, and repeatedly, because a
+//! recognised item makes those that refer to it comparable:
 //!
 //! ```text
 //!   hints            decision of the user, mapping of the other direction, mapping folder of the official CLI, the same id
@@ -16,10 +16,10 @@
 //!   same place       the only item of its list, the only open place in an ordered selection or between neighbours
 //! ```
 //!
-//! Everything that is found becomes an agreement without a base, so that the decision about it is the usual one: equal is
-//! adopted, different is a conflict. A wrong guess costs a question, never a write. Place is weak, so it counts only where
-//! the pair has no state at all. A counterpart of a live source entity is no candidate; that of a deleted one only for
-//! equal content.
+//! A match becomes an agreement without a base, so that the decision about it is the usual one: equal is adopted, different
+//! is a conflict. A wrong guess leads to a conflict, never to a write. Place is weak evidence, so it counts only where the
+//! pair has no state at all. The counterpart of a live source entity is not a candidate; that of a deleted one only for equal
+//! content.
 
 mod classes;
 mod evidence;

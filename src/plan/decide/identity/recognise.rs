@@ -1,4 +1,4 @@
-//! Recognises what can be recognised, and gives it the form of agreements.
+//! Applies all kinds of evidence, and returns the matches as agreements.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! What the containers of a pair without state hold.
+//! Counts the items of the containers of a pair without state.
 
 use std::collections::{BTreeMap, HashSet};
 

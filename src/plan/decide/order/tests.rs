@@ -1,4 +1,4 @@
-//! Rows are put in order by what a server does, step by step, in whatever order the steps come.
+//! Rows are in order after the steps of a server, in whatever order these are taken.
 
 use std::collections::{HashMap, HashSet};
 

@@ -12,7 +12,7 @@ use lockgate::domain::{BatchId, Guid, Locale, Secret, SourceId};
 use lockgate::engine::Sink;
 use lockgate::event::Side;
 use lockgate::instance::{BatchStatus, ReadRequest, ReadResponse, RequestError, Source, Target};
-use rand::Rng;
+use rand::RngExt;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;

@@ -8,9 +8,9 @@ use lockgate::domain::Guid;
 use lockgate::mock::file::{SCHEMA, StateFile};
 use lockgate::mock::{self, Server};
 use lockgate::snapshot::read_pair;
-use rand::Rng;
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
-use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use tempfile::TempDir;
 

@@ -1,8 +1,8 @@
 //! Changes to bytes and to JSON, drawn from a seed.
 
+use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
-use rand::{Rng, RngCore, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::{Rng, RngExt, SeedableRng};
 use serde_json::{Map, Value, json};
 
 /// The draws of one mutation.

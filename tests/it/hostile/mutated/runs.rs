@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use lockgate::mock::file::StateFile;
 use lockgate::store::Store;
-use rand::Rng;
+use rand::RngExt;
 
 use super::mutate::{draws, mutate};
 use super::seeds;

@@ -11,7 +11,7 @@ use lockgate::domain::{Kind, SourceId};
 use lockgate::engine::Sink;
 use lockgate::event::{Event, Side};
 use lockgate::store::Store;
-use rand::Rng;
+use rand::RngExt;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
