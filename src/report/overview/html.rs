@@ -179,6 +179,7 @@ fn entry(entry: &Entry) -> String {
 fn change(change: &Change, is_conflict: bool) -> String {
     let mut out = format!("<div class=\"change\"><b>{}</b> ", escape(change.field()));
     match change {
+        Change::File(file) => return self::change(&file.readable(), is_conflict),
         Change::Value { was, becomes, .. } => {
             let (was, becomes) = (
                 was.as_deref().unwrap_or_default(),
