@@ -354,6 +354,11 @@ pub trait Source: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<FileDigest>, RequestError>> + Send {
         std::future::ready(Ok(None))
     }
+
+    /// The hash of the bytes of a file, where it was checked before and needs no request.
+    fn checked_hash(&self, _url: &str) -> Option<ContentHash> {
+        None
+    }
 }
 
 /// What the host of a file states of its bytes: `Content-Length`, and `Content-MD5` (RFC 1864), which Azure Blob Storage

@@ -8,7 +8,7 @@ use super::session::Rehearsal;
 use super::wiring;
 use crate::agility::{ConnectionError, Instance};
 use crate::config::{Config, Settings};
-use crate::domain::{Id, RequestLog, Token};
+use crate::domain::{ContentHash, Id, RequestLog, Token};
 use crate::engine::Reader;
 use crate::error::Error;
 use crate::instance::{
@@ -46,6 +46,13 @@ impl Source for SourceEnd {
         match self {
             Self::Instance(instance) => instance.digest(url).await,
             Self::Folder(folder) => folder.digest(url).await,
+        }
+    }
+
+    fn checked_hash(&self, url: &str) -> Option<ContentHash> {
+        match self {
+            Self::Instance(instance) => instance.checked_hash(url),
+            Self::Folder(folder) => folder.checked_hash(url),
         }
     }
 }

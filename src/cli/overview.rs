@@ -2,7 +2,7 @@
 
 use crate::config::Settings;
 use crate::engine::Decided;
-use crate::plan::{Bytes, EffortLimits, Overview, Seen};
+use crate::plan::{EffortLimits, Overview, Seen};
 
 /// The requests in flight that an estimate assumes at most: those with which a run begins.
 pub(super) const AT_ONCE: usize = 16;
@@ -11,8 +11,6 @@ pub(super) const AT_ONCE: usize = 16;
 pub(super) fn overview(settings: &Settings, decided: &Decided) -> Overview {
     let rows = decided.mappings.iter();
     let mapped: Vec<_> = rows.map(|row| (row.key.clone(), row.target)).collect();
-    let hashes = decided.mappings.iter();
-    let hashes = hashes.filter_map(|row| Some((row.key.clone(), row.bytes_hash?)));
     let webhooks = decided.webhooks.iter();
     let webhooks = webhooks.map(|webhook| webhook.name.to_string());
     Overview::of(&Seen {
@@ -28,7 +26,7 @@ pub(super) fn overview(settings: &Settings, decided: &Decided) -> Overview {
         webhooks: &webhooks.collect::<Vec<_>>(),
         pauses_webhooks: settings.sync.pause_webhooks,
         mapped: &mapped,
-        bytes: &hashes.collect::<Bytes>(),
+        files: &decided.files(),
         published: &decided.published,
         limits: EffortLimits {
             batch_items: settings.batch_size,

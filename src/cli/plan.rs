@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::args::OutputArgs;
 use super::overview::overview;
-use super::planning::{self, PlanningArgs};
+use super::planning::{self, MediaHashes, PlanningArgs};
 use super::{agree, pager, plan_file, targets};
 use crate::config::{Config, OutputMode, Settings};
 use crate::engine::{Decided, RunError, Unplaced};
@@ -48,6 +48,14 @@ pub(super) struct PlanArgs {
     /// End with 6 when the plan has something to do and nothing is worse than that
     #[arg(long, help_heading = "Plan")]
     detailed_exitcode: bool,
+    /// Look up the hashes of new and replaced files
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Plan"
+    )]
+    media_hashes: MediaHashes,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -106,7 +114,7 @@ pub(super) async fn run(
     let settings = each.iter().map(Config::settings);
     let settings = settings.collect::<Result<Vec<_>, _>>()?;
     args.check_forms(&settings)?;
-    let outlooks = planning::outlooks(&settings, Vec::new()).await?;
+    let outlooks = planning::outlooks(&settings, Vec::new(), args.media_hashes).await?;
     let is_alone = each.len() == 1;
     let mut worst = ExitStatus::Agreed;
     for ((config, settings), outlook) in each.iter().zip(&settings).zip(outlooks) {

@@ -1,15 +1,16 @@
 //! A plan on its way to a file and back.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde_json::Map;
 
 use super::session::salt;
 use crate::config::{Config, Settings};
-use crate::domain::{redact, redact_value, time};
+use crate::domain::{Kind, redact, redact_value, time};
 use crate::engine::Decided;
 use crate::error::Error;
-use crate::plan::{Approval, Deletion, FORM, PlanFile, approvals};
+use crate::plan::{AgreedFile, Approval, Deletion, FORM, PlanFile, approvals, file_lines};
 use crate::report;
 
 /// Settings below `sync` that decide nothing: how a plan is carried out is decided when it is applied.
@@ -71,7 +72,8 @@ fn made(config: &Config, settings: &Settings, outlook: &Decided) -> PlanFile {
         withdrawn,
         ..
     } = outlook;
-    let entities = approvals(&plan.entities, source, target, (published, withdrawn));
+    let mut entities = approvals(&plan.entities, source, target, (published, withdrawn));
+    add_files(&mut entities, outlook);
     let now = time::now();
     PlanFile {
         form: FORM,
@@ -97,6 +99,21 @@ fn made(config: &Config, settings: &Settings, outlook: &Decided) -> PlanFile {
         checksum: String::new(),
     }
     .sealed()
+}
+
+/// Adds what the plan says of files.
+fn add_files(entities: &mut [Approval], outlook: &Decided) {
+    let (files, plan) = (outlook.files(), &outlook.plan);
+    let all = outlook.source.entities().iter().zip(&plan.entities);
+    let assets = all.filter(|(here, _)| here.key.kind == Kind::Asset);
+    let lines = assets.filter_map(|(here, planned)| {
+        let (was, becomes) = file_lines((here, planned), &outlook.target, &files)?;
+        Some((&here.key, AgreedFile { was, becomes }))
+    });
+    let mut lines: HashMap<_, _> = lines.collect();
+    for one in entities {
+        one.file = lines.remove(&one.key);
+    }
 }
 
 fn without_credentials(approval: Approval) -> Approval {

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use futures_util::future::{BoxFuture, FutureExt as _, join_all};
 use tokio::sync::mpsc;
+use tokio::time::{Duration, Instant};
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, SelectionArgs};
 use super::ends::{Ends, SourceEnd, authorise, unreachable};
@@ -14,7 +15,7 @@ use super::{official, targets, wiring};
 use crate::agility::{Instance, Shown};
 use crate::config::Settings;
 use crate::domain::{Inventory, RunId, SourceId};
-use crate::engine::{Decided, EVENTS_IN_FLIGHT, ReadOnce, Session, Sink};
+use crate::engine::{Decided, EVENTS_IN_FLIGHT, HashLimits, ReadOnce, Session, Sink};
 use crate::error::Error;
 use crate::event::{Event, Side, Stamped};
 use crate::instance::Effect;
@@ -23,8 +24,18 @@ use crate::progress::Progress;
 use crate::report;
 use crate::store::Store;
 
-/// Between two lines about the reading, in milliseconds.
+/// Between two lines about what takes long, in milliseconds.
 const BEAT_MS: u64 = 2_000;
+const BEAT: Duration = Duration::from_millis(BEAT_MS);
+
+/// Whether the hashes of the files that a plan shows are looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum MediaHashes {
+    /// from their hosts where these are reliable, else by reading small files
+    Auto,
+    /// shown only where known without a request
+    Never,
+}
 
 /// Flags of every command that makes a plan.
 #[derive(Clone, Debug, Default, Args)]
@@ -82,7 +93,8 @@ pub(super) async fn outlook(settings: &Settings) -> Result<Decided, Error> {
 /// # Errors
 /// As of [`outlook`].
 pub(super) async fn outlook_with(settings: &Settings, hints: Vec<Hint>) -> Result<Decided, Error> {
-    let planned = outlooks(std::slice::from_ref(settings), hints).await?;
+    let only = std::slice::from_ref(settings);
+    let planned = outlooks(only, hints, MediaHashes::Never).await?;
     let only = planned.into_iter().next();
     only.unwrap_or_else(|| Err(Error::Internal("a plan left no result".to_owned())))
 }
@@ -94,6 +106,7 @@ pub(super) async fn outlook_with(settings: &Settings, hints: Vec<Hint>) -> Resul
 pub(super) async fn outlooks(
     each: &[Settings],
     hints: Vec<Hint>,
+    hashes: MediaHashes,
 ) -> Result<Vec<Result<Decided, Error>>, Error> {
     targets::warn(each);
     let Some(first) = each.first() else {
@@ -126,7 +139,8 @@ pub(super) async fn outlooks(
         drop(sink);
         session.matching.hints.splice(0..0, hints.iter().cloned());
         let label = (each.len() > 1).then(|| settings.target.label());
-        planning.push(decided(session, (settings, label), &store, received).boxed());
+        let told = (label, hashes);
+        planning.push(decided(session, (settings, told), &store, received).boxed());
     }
     drop(readers);
     let planned = join_all(planning).await;
@@ -136,7 +150,7 @@ pub(super) async fn outlooks(
 
 async fn decided(
     session: Session<SourceEnd, Instance>,
-    (settings, label): (&Settings, Option<&str>),
+    (settings, (label, hashes)): (&Settings, (Option<&str>, MediaHashes)),
     store: &Store,
     mut received: mpsc::Receiver<Stamped>,
 ) -> Result<Decided, Error> {
@@ -144,7 +158,14 @@ async fn decided(
         official::say(settings, &session.matching, store).await?;
         authorise(&session.source).await?;
         authorise(&session.target).await?;
-        Ok::<_, Error>(session.decide().await?)
+        let mut decided = session.decide().await?;
+        if hashes == MediaHashes::Auto {
+            let mut hashing = Hashing::of(label, settings.output.quiet);
+            let mut told = |done, all| hashing.tell(done, all);
+            let limits = HashLimits::default();
+            session.hash_files(&mut decided, limits, &mut told).await;
+        }
+        Ok::<_, Error>(decided)
     };
     let telling = async {
         let mut reading = Reading::of(label);
@@ -239,6 +260,38 @@ pub(super) async fn remembered(settings: &Settings) -> Result<Store, Error> {
     Ok(Store::open_copy(&settings.paths.state).await?)
 }
 
+/// How far the hashes are.
+struct Hashing {
+    /// What lines begin with.
+    lead: String,
+    is_quiet: bool,
+    next: Instant,
+}
+
+impl Hashing {
+    fn of(label: Option<&str>, is_quiet: bool) -> Self {
+        Self {
+            lead: lead(label),
+            is_quiet,
+            next: Instant::now() + BEAT,
+        }
+    }
+
+    fn tell(&mut self, done: usize, all: usize) {
+        if self.is_quiet || Instant::now() < self.next {
+            return;
+        }
+        self.next = Instant::now() + BEAT;
+        let lead = &self.lead;
+        report::tell(&format!("{lead}looking up hashes: {done} of {all} files"));
+    }
+}
+
+/// What lines about one of several targets begin with.
+fn lead(label: Option<&str>) -> String {
+    label.map_or_else(String::new, |label| format!("{label}: "))
+}
+
 /// How far the reading is.
 #[derive(Default)]
 struct Reading {
@@ -251,7 +304,7 @@ struct Reading {
 impl Reading {
     fn of(label: Option<&str>) -> Self {
         Self {
-            lead: label.map_or_else(String::new, |label| format!("{label}: ")),
+            lead: lead(label),
             ..Self::default()
         }
     }

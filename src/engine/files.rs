@@ -256,17 +256,46 @@ pub(super) struct Fetched {
 /// # Errors
 /// [`RequestError`] when they cannot be read.
 pub(super) async fn fetched<S: Source>(instance: &S, url: &str) -> Result<Fetched, RequestError> {
-    let Download {
-        mut bytes, digest, ..
-    } = instance.download(url).await?;
-    let mut passed = Passed::default();
-    while let Some(piece) = bytes.next().await {
-        passed.take(&piece?);
-    }
+    let download = instance.download(url).await?;
+    let said = download.digest;
+    let passed = passed(download, u64::MAX).await?;
     Ok(Fetched {
         bytes: passed.fingerprint(),
-        said: digest,
+        said,
     })
+}
+
+/// Reads the bytes at `url` to their end; `None` of a file of more than `most` bytes, of which no more than these are read.
+///
+/// # Errors
+/// [`RequestError`] when they cannot be read.
+pub(super) async fn fetched_within<S: Source>(
+    instance: &S,
+    url: &str,
+    most: u64,
+) -> Result<Option<Fetched>, RequestError> {
+    let download = instance.download(url).await?;
+    if download.length_bytes.is_some_and(|length| length > most) {
+        return Ok(None);
+    }
+    let said = download.digest;
+    let passed = passed(download, most).await?;
+    let is_whole = passed.bytes <= most;
+    Ok(is_whole.then(|| Fetched {
+        bytes: passed.fingerprint(),
+        said,
+    }))
+}
+
+/// Reads a file until it ends or has more than `most` bytes.
+async fn passed(mut download: Download, most: u64) -> Result<Passed, RequestError> {
+    let mut passed = Passed::default();
+    while passed.bytes <= most
+        && let Some(piece) = download.bytes.next().await
+    {
+        passed.take(&piece?);
+    }
+    Ok(passed)
 }
 
 /// Counts and hashes what passes of a file.

@@ -21,9 +21,11 @@ mod asset_bytes;
 mod channels;
 mod context;
 mod control;
+mod digests;
 pub mod dispatch;
 mod end;
 pub mod endless;
+mod file_hashes;
 mod files;
 pub mod forecast;
 pub mod gates;
@@ -60,6 +62,7 @@ mod webhooks;
 
 pub use control::Control;
 pub use end::{End, StopCause};
+pub use file_hashes::HashLimits;
 pub use keep::{FetchProgress, KeepError, KeepOptions, Kept};
 pub use once::ReadOnce;
 pub use options::{

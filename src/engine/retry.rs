@@ -53,6 +53,14 @@ impl Retries {
         }
     }
 
+    /// The same with fewer attempts.
+    pub(super) fn at_most(self, attempts: u32) -> Self {
+        Self {
+            attempts: self.attempts.min(attempts),
+            ..self
+        }
+    }
+
     fn delays(self) -> ExponentialBackoff {
         ExponentialBackoffBuilder::new()
             .with_initial_interval(self.first_delay)

@@ -1,14 +1,16 @@
 //! The checks between a plan and its first write.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use super::asset_bytes::{Looked, known};
 use super::run_error::RunError;
 use crate::domain::{Inventory, Locale, SourceId, TargetId};
 use crate::instance::Webhook;
-use crate::plan::{Node, Plan, Prune};
+use crate::plan::{Files, Node, Plan, Prune};
 use crate::store::Mapping;
 
 /// A plan and both instances that it was made from.
@@ -38,9 +40,20 @@ pub struct Decided {
     pub webhooks: Arc<Vec<Webhook>>,
     /// The limit of requests per second at the target, where it is known.
     pub per_second: Option<f64>,
+    /// What was read of assets to decide about them.
+    pub(super) looked: Arc<HashMap<SourceId, Looked>>,
+    /// What was found out of the bytes of assets, where that was asked for.
+    pub(super) hashed: Option<Files>,
 }
 
 impl Decided {
+    /// What is known of the bytes of assets: what was found out about those that the plan shows, or else what was known
+    /// anyway.
+    pub fn files(&self) -> Files {
+        let found = self.hashed.clone();
+        found.unwrap_or_else(|| known(&self.looked, &self.mappings, &self.target))
+    }
+
     /// Whether a run that carries this out writes anything.
     pub fn has_work(&self) -> bool {
         let is_work = self.plan.entities.iter().any(|one| one.action.is_work());

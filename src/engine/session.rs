@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::agreements::by_key;
-use super::asset_bytes;
+use super::asset_bytes::{self, Looked};
 use super::channels;
 use super::context::{Instances, Journal, Live, PlanView, PreImages, RunContext};
 use super::end::End;
@@ -98,6 +98,7 @@ pub(super) struct Prepared {
     pub(super) doubts: HashMap<EntityKey, String>,
     pub(super) defaults: Defaults,
     pub(super) equal_bytes: HashMap<SourceId, ContentHash>,
+    pub(super) looked: Arc<HashMap<SourceId, Looked>>,
     pub(super) webhooks: Arc<Vec<Webhook>>,
 }
 
@@ -130,6 +131,8 @@ impl<S: Source, T: Target> Session<S, T> {
             prune: Arc::clone(&prepared.prune.0),
             webhooks: Arc::clone(&prepared.webhooks),
             per_second: self.target.pacer.learned().per_second,
+            looked: Arc::clone(&prepared.looked),
+            hashed: None,
         }
     }
 
@@ -293,6 +296,7 @@ impl<S: Source, T: Target> Session<S, T> {
             doubts,
             defaults,
             equal_bytes: bytes.equal,
+            looked: Arc::new(bytes.looked),
             webhooks,
             source,
             target,

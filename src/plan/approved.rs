@@ -107,6 +107,20 @@ pub struct Approval {
     /// Whether it is unpublished.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unpublish: bool,
+    /// Of an asset whose file is new or another one, the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<AgreedFile>,
+}
+
+/// A file as a plan showed it, in a line for each side: name, size, date and hash. It is for people. Nothing is compared with
+/// it when the plan is applied: a hash that was unknown would be something that moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgreedFile {
+    /// The target's; `None` of a new one.
+    pub was: Option<String>,
+    /// The source's.
+    pub becomes: String,
 }
 
 /// What was agreed to about a counterpart that is deleted.
@@ -314,6 +328,7 @@ impl<'a> Present<'a> {
             counterpart: there.map(|there| self.of_target(there, planned)),
             publish: false,
             unpublish: false,
+            file: None,
         }
     }
 

@@ -11,8 +11,9 @@ use super::approved::{Approval, Deletion, Intended};
 use crate::domain::{ContentHash, Guid};
 
 /// The form of the file. Raised when a member changes its meaning, and when one comes without which a plan is not the same.
-/// Form 2 has deletions and what is unpublished; a plan without any is written in form 1, which earlier versions read.
-pub const FORM: u32 = 2;
+/// Form 2 has deletions and what is unpublished, form 3 files; a plan without any is written in the form before, which earlier
+/// versions read.
+pub const FORM: u32 = 3;
 
 /// A plan as a file has it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,8 +74,12 @@ impl PlanFile {
             *self.counts.entry(one.action).or_default() += 1;
         }
         let unpublishes = self.entities.iter().any(|one| one.unpublish);
-        let is_older = self.deletions.is_empty() && !unpublishes;
-        self.form = if is_older { 1 } else { FORM };
+        let has_files = self.entities.iter().any(|one| one.file.is_some());
+        self.form = match (has_files, unpublishes || !self.deletions.is_empty()) {
+            (true, _) => FORM,
+            (false, true) => 2,
+            (false, false) => 1,
+        };
         if let Ok(deleted @ 1..) = u32::try_from(self.deletions.len()) {
             self.counts.insert(Intended::Delete, deleted);
         }
@@ -131,6 +136,7 @@ impl PlanFile {
 mod tests {
     use super::*;
     use crate::domain::{EntityKey, Id as _, Kind, TargetId};
+    use crate::plan::AgreedFile;
 
     fn plan() -> PlanFile {
         let approval = Approval {
@@ -143,6 +149,7 @@ mod tests {
             counterpart: Some(ContentHash::of_bytes(b"there")),
             publish: false,
             unpublish: false,
+            file: None,
         };
         PlanFile {
             form: FORM,
@@ -166,6 +173,27 @@ mod tests {
     fn it_reads_what_it_wrote() {
         let text = plan().to_text().unwrap();
         assert_eq!(PlanFile::parse(text.as_bytes()).unwrap(), plan());
+    }
+
+    #[test]
+    fn earlier_versions_read_a_plan_that_has_nothing_else() {
+        let with = |change: fn(&mut Approval)| {
+            let mut plan = plan();
+            plan.entities.iter_mut().for_each(change);
+            plan.sealed().form
+        };
+        let file = AgreedFile {
+            was: None,
+            becomes: "img/a.png, 3 bytes".to_owned(),
+        };
+        assert_eq!(with(|_| ()), 1);
+        assert_eq!(with(|one| one.unpublish = true), 2);
+        let mut plan = plan();
+        plan.entities[0].file = Some(file);
+        let plan = plan.sealed();
+        assert_eq!(plan.form, 3);
+        let text = plan.to_text().unwrap();
+        assert_eq!(PlanFile::parse(text.as_bytes()).unwrap(), plan);
     }
 
     /// Every bit of the document: what is accepted all the same says the same.
@@ -211,8 +239,8 @@ mod tests {
     #[test]
     fn a_newer_form_is_named() {
         let text = plan().to_text().unwrap();
-        let newer = text.replacen("\"form\": 1", "\"form\": 3", 1);
+        let newer = text.replacen("\"form\": 1", "\"form\": 4", 1);
         let error = PlanFile::parse(newer.as_bytes()).unwrap_err();
-        assert!(error.to_string().contains("form 3"), "{error}");
+        assert!(error.to_string().contains("form 4"), "{error}");
     }
 }

@@ -42,7 +42,7 @@ mod weights;
 pub use action::{
     Action, Agreement, Agreements, Joined, ListOrder, PagePlace, Plan, Planned, Selected, Slot,
 };
-pub use approved::{Agreed, Approval, Approved, Deletion, Intended, approvals};
+pub use approved::{Agreed, AgreedFile, Approval, Approved, Deletion, Intended, approvals};
 pub use cycles::{Cycle, cycles, stages_of};
 pub use decide::{
     Adopt, AssetLook, ByteQuestion, ContainerTally, Hint, Inputs, Recognition, assets_to_look_at,
@@ -61,8 +61,9 @@ pub use normal::{
 };
 pub use notice::{Concern, Notice, warnings};
 pub use overview::{
-    Bytes, Change, Deferred, Effort, EffortLimits, Entry, Gone, Group, Move, Overview, Removed,
-    Seen, gone,
+    BothBytes, Change, Deferred, Effort, EffortLimits, Entry, FileChange, FileFacts, FileHash,
+    Files, Gone, Group, HashUnknown, KnownBytes, Move, Overview, Removed, Seen, ShownFile,
+    file_lines, gone, shown_files,
 };
 pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload, put_back, whole_payload};
 pub use policy::{OnConflict, Pattern, PatternError, Policies};

@@ -299,7 +299,7 @@ async fn a_plan_that_was_changed_or_is_for_others_is_refused() {
     let text = std::fs::read_to_string(&path).unwrap();
     for (changed, why) in [
         (text.replacen("\"create\"", "\"update\"", 1), "checksum"),
-        (text.replacen("\"form\": 1", "\"form\": 9", 1), "form 9"),
+        (text.replacen("\"form\": 3", "\"form\": 9", 1), "form 9"),
         (text[..text.len() / 2].to_owned(), "line"),
         (String::new(), "not a plan file"),
     ] {

@@ -39,6 +39,7 @@ mod login;
 mod lost_state;
 mod mappings;
 mod maps;
+mod media_hashes;
 mod merge;
 mod mock_process;
 mod moves;

@@ -22,7 +22,6 @@ async fn shows(stage: &Stage, name: &str, args: &[&str], code: i32) {
         insta::with_settings!({
             filters => vec![
                 (r"127\.0\.0\.1:\d+", "HOST"),
-                ("hash [0-9a-f]+", "hash HASH"),
                 (r"\d{4}-\d\d-\d\dT[0-9:.]+", "DATE"),
                 (r"5e6f7a8b-u/en-us/content/listitem-\d+", "5e6f7a8b-u/en-us/content/listitem-ID"),
                 (r#""target": \d+"#, "\"target\": ID"),
@@ -206,6 +205,25 @@ async fn a_file_that_is_replaced() {
         })
         .await;
     shows(&stage, "replaced", &[], 0).await;
+}
+
+#[tokio::test]
+async fn a_new_file() {
+    let stage = synced().await;
+    stage
+        .edit(|source, _| {
+            let is_it = |row: &&Row| row["originKey"] == "img/tram/ribbon.svg";
+            let mut row = source.assets.iter().find(is_it).unwrap().clone();
+            row.retain(|name, _| !name.ends_with("Url"));
+            row.insert("mediaID".to_owned(), 399.into());
+            row.insert("originKey".to_owned(), "img/tram/signal.svg".into());
+            row.insert("fileName".to_owned(), "signal.svg".into());
+            row.insert("content".to_owned(), json!({ "text": "<svg/>" }));
+            row.insert("size".to_owned(), 6.into());
+            source.assets.push(row);
+        })
+        .await;
+    shows(&stage, "new_file", &[], 0).await;
 }
 
 #[tokio::test]

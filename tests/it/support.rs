@@ -301,7 +301,8 @@ impl Setup {
         Undone { end, events }
     }
 
-    fn session<T: Target>(
+    /// What a run between the two instances is carried out with, on what `wrap` makes of the target.
+    pub(crate) fn session<T: Target>(
         &self,
         base_url: &str,
         sink: Sink,

@@ -60,6 +60,10 @@ impl Source for Folder {
             }),
         })
     }
+
+    fn checked_hash(&self, url: &str) -> Option<ContentHash> {
+        self.asset(url).map(|(_, entry)| entry.hash)
+    }
 }
 
 fn failed(what: &str, why: &(impl ToString + ?Sized)) -> RequestError {

@@ -5,14 +5,13 @@
 
 use std::sync::Arc;
 
-use dashmap::DashMap;
 use tokio::task::JoinSet;
-use url::Url;
 
 use super::difference::{Difference, DifferenceKind, Scope};
 use crate::domain::{ContentHash, Id, Kind};
 use crate::engine::context::{Ends, RunContext};
-use crate::engine::files::{Fetched, fetched};
+use crate::engine::digests::{Digests, PROOFS, digest};
+use crate::engine::files::fetched;
 use crate::engine::pace::Class;
 use crate::engine::retry::Sender;
 use crate::event::Event;
@@ -158,18 +157,7 @@ struct End<'a, I> {
 impl<I: Source> End<'_, I> {
     /// What its host states of it, where that has been proven to be right.
     async fn digest(&self) -> Option<FileDigest> {
-        if !self.digests.are_right(self.url) {
-            return None;
-        }
-        let ask = || self.instance.digest(self.url);
-        let said = self
-            .sender
-            .send_as(Class::Download, Effect::Read, ask)
-            .await;
-        if said.is_err() {
-            self.digests.doubt(self.url);
-        }
-        said.ok().flatten()
+        digest(self.digests, (self.instance, &self.sender), self.url).await
     }
 
     /// The hash of its bytes.
@@ -181,87 +169,5 @@ impl<I: Source> End<'_, I> {
             .await?;
         self.digests.note(self.url, &fetched);
         Ok(fetched.bytes.hash)
-    }
-}
-
-/// What is known of the digests that hosts give for files.
-///
-/// A host is trusted once some files that were downloaded whole had the digests that it gave, and none had another one.
-#[derive(Debug, Default)]
-struct Digests(DashMap<String, Agreement>);
-
-/// How often a host gave the digest of a file.
-#[derive(Clone, Copy, Debug, Default)]
-struct Agreement {
-    right: u32,
-    is_doubtful: bool,
-}
-
-/// Downloads that prove the digests of a host.
-const PROOFS: u32 = 3;
-
-impl Digests {
-    fn host(url: &str) -> String {
-        let url = Url::parse(url).ok();
-        let host = url.as_ref().and_then(|url| url.host_str());
-        host.unwrap_or_default().to_owned()
-    }
-
-    fn are_right(&self, url: &str) -> bool {
-        let known = self.0.get(&Self::host(url));
-        known.is_some_and(|known| known.right >= PROOFS && !known.is_doubtful)
-    }
-
-    /// Takes a file that was downloaded whole.
-    fn note(&self, url: &str, fetched: &Fetched) {
-        match fetched.said {
-            Some(said) if said == fetched.bytes.digest => {
-                self.0.entry(Self::host(url)).or_default().right += 1;
-            }
-            Some(_) => self.doubt(url),
-            None => {}
-        }
-    }
-
-    /// Trusts a host no longer.
-    fn doubt(&self, url: &str) {
-        self.0.entry(Self::host(url)).or_default().is_doubtful = true;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::instance::Fingerprint;
-
-    const URL: &str = "https://files.example/a.png";
-
-    fn file(md5: u8, said: Option<u8>) -> Fetched {
-        let digest = |md5| FileDigest {
-            bytes: 3,
-            md5: [md5; 16],
-        };
-        Fetched {
-            bytes: Fingerprint {
-                hash: ContentHash::of_bytes(b"abc"),
-                digest: digest(md5),
-            },
-            said: said.map(digest),
-        }
-    }
-
-    #[test]
-    fn a_host_is_believed_after_some_right_digests_and_never_after_a_wrong_one() {
-        let digests = Digests::default();
-        for _ in 0..PROOFS {
-            assert!(!digests.are_right(URL));
-            digests.note(URL, &file(1, None));
-            digests.note(URL, &file(1, Some(1)));
-        }
-        assert!(digests.are_right("https://files.example/b.png"));
-        assert!(!digests.are_right("https://other.example/a.png"));
-        digests.note(URL, &file(1, Some(2)));
-        digests.note(URL, &file(1, Some(1)));
-        assert!(!digests.are_right(URL));
     }
 }

@@ -32,7 +32,7 @@ fn moves_alone(change: Change) -> Option<Change> {
             })
         }
         Change::Value { ref field, .. } if field == ORDER => None,
-        other => Some(other),
+        other @ (Change::Value { .. } | Change::List { .. } | Change::File(_)) => Some(other),
     }
 }
 

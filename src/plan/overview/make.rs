@@ -1,15 +1,15 @@
 //! Computes what a plan changes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;
 
 use super::changes::changes;
 use super::effort::{Effort, EffortLimits};
+use super::media::{self, FileChange, Files};
 use super::names::{Names, called};
 use super::{Change, Deferred, Entry, Gone, Group, Overview, Removed};
 use crate::domain::{
-    ContentHash, Entity, EntityKey, Inventory, Kind, Locale, SourceId, TargetId, TargetKey,
-    editor_url, redact,
+    Entity, EntityKey, Inventory, Kind, Locale, SourceId, TargetId, TargetKey, editor_url, redact,
 };
 use crate::plan::action::{Plan, Planned};
 use crate::plan::approved::Intended;
@@ -23,9 +23,6 @@ use crate::plan::policy::Policies;
 use crate::plan::prune::Prune;
 use crate::plan::undo::{Kept, Trace};
 use crate::plan::{AssetIndex, Context, LinkForms, Schema, container_of, number_in_list};
-
-/// The hash of the bytes that an asset had on the target at its last agreement, where the state has it.
-pub type Bytes = HashMap<EntityKey, ContentHash>;
 
 /// What an overview is made from.
 #[derive(Clone, Copy, Debug)]
@@ -44,8 +41,8 @@ pub struct Seen<'a> {
     pub maps: &'a [String],
     /// Locales that have another name on the target: that of the source, and that of the target.
     pub locales: &'a [(Locale, Locale)],
-    /// The bytes of assets.
-    pub bytes: &'a Bytes,
+    /// What is known of the bytes of assets.
+    pub files: &'a Files,
     /// What is published afterwards.
     pub published: &'a [Node],
     /// What is unpublished before that.
@@ -289,12 +286,13 @@ impl Maker<'_> {
             if !planned.is_place_only() {
                 changes = self.changes(entity, there, planned);
             }
-            changes.extend(self.file(entity, there));
             changes.extend(self.place(entity, there, planned));
             if changes.is_empty() {
                 changes.extend(number(entity, there, planned));
             }
         }
+        let file = FileChange::of((entity, there), action, self.seen.files);
+        changes.extend(file.map(Change::File));
         let (source, target_guid) = (&self.seen.source.guid, &self.seen.target.guid);
         Entry {
             node,
@@ -344,31 +342,6 @@ impl Maker<'_> {
         changes
     }
 
-    /// A file with its size, and the hash of its bytes where it is known before they are read.
-    fn file(&self, entity: &Entity<SourceId>, there: &Entity<TargetId>) -> Option<Change> {
-        if entity.key.kind != Kind::Asset {
-            return None;
-        }
-        let shown = |name: &str, body: &serde_json::Value, hash: Option<&ContentHash>| {
-            let size = body["size"]
-                .as_u64()
-                .map_or("unknown size".to_owned(), |size| format!("{size} bytes"));
-            let date = body["dateModified"].as_str().unwrap_or("unknown date");
-            let hash = hash
-                .map(|hash| format!(", hash {hash}"))
-                .unwrap_or_default();
-            format!("{}, {size}, of {date}{hash}", redact(name))
-        };
-        let hash = self.seen.bytes.get(&entity.key);
-        let was = shown(&there.name, &there.body.parse(), hash);
-        let becomes = shown(&entity.name, &entity.body.parse(), None);
-        (was != becomes).then(|| Change::Value {
-            field: "file".to_owned(),
-            was: Some(was),
-            becomes: Some(becomes),
-        })
-    }
-
     /// Where a page stands, and where it goes.
     fn place(
         &self,
@@ -412,6 +385,7 @@ impl Change {
     pub fn field(&self) -> &str {
         match self {
             Self::Value { field, .. } | Self::List { field, .. } => field,
+            Self::File(_) => media::FIELD,
         }
     }
 }

@@ -7,6 +7,7 @@
 mod changes;
 mod effort;
 mod make;
+mod media;
 mod names;
 
 use std::num::NonZeroUsize;
@@ -18,7 +19,11 @@ use super::graph::Node;
 use crate::domain::{EntityKey, Guid, Kind, TargetId};
 
 pub use effort::{Effort, EffortLimits};
-pub use make::{Bytes, Seen, gone};
+pub use make::{Seen, gone};
+pub use media::{
+    BothBytes, FileChange, FileFacts, FileHash, Files, HashUnknown, KnownBytes, ShownFile,
+    file_lines, shown_files,
+};
 
 /// A plan as people read it.
 #[derive(Clone, Debug, Serialize)]
@@ -97,7 +102,7 @@ pub struct Entry {
     /// Fields that only the target changed, and that stay so: JSON pointers into the normal form.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<String>,
-    /// What differs between the target as it is and what the source says. Empty of what is new.
+    /// What differs between the target as it is and what the source says. Of what is new only its file, where it has one.
     pub changes: Vec<Change>,
     /// Where it is edited on the source.
     pub source_url: Option<String>,
@@ -129,6 +134,8 @@ pub enum Change {
         /// Entries of both that stand elsewhere.
         moved: Vec<Move>,
     },
+    /// A file is new, or another one.
+    File(FileChange),
 }
 
 /// An entry that stands elsewhere in its list; positions count from 1.

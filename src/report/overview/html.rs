@@ -137,6 +137,9 @@ fn entry(entry: &Entry) -> Markup {
 }
 
 fn change(change: &Change, is_conflict: bool) -> Markup {
+    if let Change::File(file) = change {
+        return self::change(&file.readable(), is_conflict);
+    }
     html! {
         div.change {
             b { (change.field()) } " "
@@ -144,6 +147,7 @@ fn change(change: &Change, is_conflict: bool) -> Markup {
                 Change::Value { was, becomes, .. } => {
                     (value(was.as_deref().unwrap_or_default(), becomes.as_deref().unwrap_or_default(), is_conflict))
                 }
+                Change::File(_) => {}
                 Change::List { removed, added, moved, .. } => {
                     @for entry in removed { div { del { (entry) } } }
                     @for entry in added { div { ins { (entry) } } }

@@ -179,6 +179,7 @@ fn entry(entry: &Entry) -> String {
 /// Lines of a difference: what goes begins with `-`, what comes with `+`.
 fn change(change: &Change) -> String {
     match change {
+        Change::File(file) => self::change(&file.readable()),
         Change::Value {
             field,
             was,

@@ -145,6 +145,7 @@ impl Page {
 
     fn change(&mut self, change: &Change, is_conflict: bool) {
         match change {
+            Change::File(file) => self.change(&file.readable(), is_conflict),
             Change::Value {
                 field,
                 was,
