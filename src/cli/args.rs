@@ -83,16 +83,28 @@ pub(super) struct FileArgs {
     /// State database with ID mappings and run history: a path, sqlite:PATH or a PostgreSQL URL
     #[arg(long, value_name = "URL")]
     state: Option<String>,
+    /// Where files of assets that runs replace are kept for undo: a path, or the URL of an S3 bucket
+    #[arg(long, value_name = "URL")]
+    blobs: Option<String>,
     /// Directory for the reports of runs
     #[arg(long, value_name = "DIR")]
     run_dir: Option<String>,
 }
 
 impl FileArgs {
+    /// That of a command with a place for files of assets.
+    pub(super) fn of_blobs(blobs: Option<String>) -> Self {
+        Self {
+            blobs,
+            ..Self::default()
+        }
+    }
+
     /// Merges all layers, with `collected` and the paths of this group on top.
     pub(super) fn load(&self, collected: Collected) -> Result<Config, Error> {
         let collected = collected
             .text("paths.state", self.state.as_ref())
+            .text("paths.blobs", self.blobs.as_ref())
             .text("paths.runs", self.run_dir.as_ref());
         let config = Config::load(&Inputs {
             directory: std::env::current_dir().map_err(|source| ConfigError::File {

@@ -62,7 +62,7 @@ pub(super) async fn carry_out(
         Command::Push(args) => sync::run(args.config()?.settings_of_each()?, out).await,
         Command::Undo(args) => Box::pin(undo::run(&args, out)).await,
         Command::Plan(args) => plan::run(&args, out).await,
-        Command::Apply(args) => apply::run(&args).await,
+        Command::Apply(args) => Box::pin(apply::run(&args)).await,
         Command::Graph(args) => graph::run(&args, &args.settings()?, out).await,
         #[cfg(feature = "mock")]
         Command::Demo(args) => Box::pin(mocked::demo(args)).await,
