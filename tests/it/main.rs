@@ -16,6 +16,7 @@ mod blobs;
 mod bucket;
 mod channels;
 mod cli_life;
+mod companions;
 mod consent;
 mod crash;
 mod doctor;
