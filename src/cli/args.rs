@@ -92,6 +92,14 @@ pub(super) struct FileArgs {
 }
 
 impl FileArgs {
+    /// That of a command with a configuration file of its own.
+    pub(super) fn of_config(path: PathBuf) -> Self {
+        Self {
+            config: Some(path),
+            ..Self::default()
+        }
+    }
+
     /// That of a command with a place for files of assets.
     pub(super) fn of_blobs(blobs: Option<String>) -> Self {
         Self {
@@ -263,6 +271,14 @@ pub(super) struct InstancesOnlyArgs {
 }
 
 impl InstancesOnlyArgs {
+    /// Those of a command that goes by a configuration file alone.
+    pub(super) fn of_config(path: PathBuf) -> Self {
+        Self {
+            file: FileArgs::of_config(path),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn config(&self) -> Result<Config, Error> {
         let collected = self.instances.collect(Collected::default());
         self.file.load(self.output.collect(collected))

@@ -68,7 +68,7 @@ pub(super) async fn carry_out(
         Command::Demo(args) => Box::pin(mocked::demo(args)).await,
         #[cfg(feature = "mock")]
         Command::Mock(args) => mocked::play(args, out).await,
-        Command::Init(args) => init::run(&args),
+        Command::Init(args) => Box::pin(init::run(&args, out)).await,
         Command::Login(args) => login::run(&args, out).await,
         Command::Logout(args) => login::run_logout(&args).await,
         Command::Doctor(args) => doctor::run(&args, out).await,

@@ -303,6 +303,15 @@ pub struct MissingValue {
     pub key: &'static str,
 }
 
+impl ConfigError {
+    /// Whether a token is among what is missing.
+    pub fn is_for_lack_of_token(&self) -> bool {
+        let is_token =
+            |value: &MissingValue| KeyInfo::find(value.key).is_some_and(|info| info.secret);
+        matches!(self, Self::Missing { values } if values.iter().any(is_token))
+    }
+}
+
 /// `the instance to read from and the access token are`.
 fn named(values: &[MissingValue]) -> String {
     match values {
