@@ -334,10 +334,11 @@ fn signed(asked: &Asked, path: &str) -> Result<(), &'static str> {
     let pairs: Vec<String> = pairs
         .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
         .collect();
-    let headers: String = names
-        .split(';')
-        .map(|name| format!("{name}:{}\n", header(name).unwrap_or_default().trim()))
-        .collect();
+    let headers = names.split(';').fold(String::new(), |mut text, name| {
+        let value = header(name).unwrap_or_default().trim();
+        writeln!(text, "{name}:{value}").unwrap();
+        text
+    });
     let canonical = format!(
         "{}\n{path}\n{}\n{headers}\n{names}\n{body}",
         asked.method,

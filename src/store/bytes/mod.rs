@@ -21,7 +21,8 @@ mod keeping;
 mod location;
 mod place;
 mod table;
-#[cfg(all(test, feature = "mock"))]
+#[cfg(feature = "mock")]
+#[cfg(test)]
 mod tests;
 
 pub use bucket::Trouble;
