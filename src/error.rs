@@ -359,6 +359,8 @@ const fn store_exit_code(error: &StoreError) -> ExitStatus {
         | StoreError::Unreadable { .. }
         | StoreError::LeaseHeld { .. }
         | StoreError::LeaseLost { .. }
+        | StoreError::Bytes { .. }
+        | StoreError::BytesDamaged { .. }
         | StoreError::Unreachable { .. }
         | StoreError::Undecided { .. } => ExitStatus::State,
         StoreError::NotEmpty { .. } => ExitStatus::Usage,

@@ -60,6 +60,7 @@ const IN_TESTS: &[(&str, &[&str])] = &[
 const CRATES: &[(&str, &[&str])] = &[
     ("reqwest", &["agility"]),
     ("sqlx", &["store"]),
+    ("object_store", &["store/bytes"]),
     ("ratatui", &["report/tui"]),
     ("crossterm", &["report/tui"]),
     ("axum", &["mock"]),

@@ -502,6 +502,8 @@ pub(super) fn builder(connect: Duration, loopback: bool) -> reqwest::ClientBuild
     let builder = super::roots::trusting(reqwest::Client::builder())
         .user_agent(concat!("lockgate/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(connect)
+        // What the pace knows of requests in flight is of connections with one each; object_store brings HTTP/2 into the build.
+        .http1_only()
         .retry(reqwest::retry::never());
     if loopback {
         builder.no_proxy()

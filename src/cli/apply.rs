@@ -85,6 +85,7 @@ pub(super) async fn run(args: &ApplyArgs) -> Result<ExitStatus, Error> {
     }
     let ends = Ends::of(&settings)?;
     let store = Store::open(&settings.paths.state).await?;
+    let store = store.with_blobs(settings.paths.blobs.as_ref());
     let attempts = match attempts(&store, &plan).await {
         Ok(attempts) => attempts,
         Err(error) => {

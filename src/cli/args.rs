@@ -83,16 +83,36 @@ pub(super) struct FileArgs {
     /// State database with ID mappings and run history: a path, sqlite:PATH or a PostgreSQL URL
     #[arg(long, value_name = "URL")]
     state: Option<String>,
+    /// Where files of assets that runs replace are kept for undo: a path, or the URL of an S3 bucket
+    #[arg(long, value_name = "URL")]
+    blobs: Option<String>,
     /// Directory for the reports of runs
     #[arg(long, value_name = "DIR")]
     run_dir: Option<String>,
 }
 
 impl FileArgs {
+    /// That of a command with a configuration file of its own.
+    pub(super) fn of_config(path: PathBuf) -> Self {
+        Self {
+            config: Some(path),
+            ..Self::default()
+        }
+    }
+
+    /// That of a command with a place for files of assets.
+    pub(super) fn of_blobs(blobs: Option<String>) -> Self {
+        Self {
+            blobs,
+            ..Self::default()
+        }
+    }
+
     /// Merges all layers, with `collected` and the paths of this group on top.
     pub(super) fn load(&self, collected: Collected) -> Result<Config, Error> {
         let collected = collected
             .text("paths.state", self.state.as_ref())
+            .text("paths.blobs", self.blobs.as_ref())
             .text("paths.runs", self.run_dir.as_ref());
         let config = Config::load(&Inputs {
             directory: std::env::current_dir().map_err(|source| ConfigError::File {
@@ -251,6 +271,14 @@ pub(super) struct InstancesOnlyArgs {
 }
 
 impl InstancesOnlyArgs {
+    /// Those of a command that goes by a configuration file alone.
+    pub(super) fn of_config(path: PathBuf) -> Self {
+        Self {
+            file: FileArgs::of_config(path),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn config(&self) -> Result<Config, Error> {
         let collected = self.instances.collect(Collected::default());
         self.file.load(self.output.collect(collected))

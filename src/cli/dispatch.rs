@@ -62,13 +62,13 @@ pub(super) async fn carry_out(
         Command::Push(args) => sync::run(args.config()?.settings_of_each()?, out).await,
         Command::Undo(args) => Box::pin(undo::run(&args, out)).await,
         Command::Plan(args) => plan::run(&args, out).await,
-        Command::Apply(args) => apply::run(&args).await,
+        Command::Apply(args) => Box::pin(apply::run(&args)).await,
         Command::Graph(args) => graph::run(&args, &args.settings()?, out).await,
         #[cfg(feature = "mock")]
         Command::Demo(args) => Box::pin(mocked::demo(args)).await,
         #[cfg(feature = "mock")]
         Command::Mock(args) => mocked::play(args, out).await,
-        Command::Init(args) => init::run(&args),
+        Command::Init(args) => Box::pin(init::run(&args, out)).await,
         Command::Login(args) => login::run(&args, out).await,
         Command::Logout(args) => login::run_logout(&args).await,
         Command::Doctor(args) => doctor::run(&args, out).await,

@@ -1,10 +1,12 @@
 //! `lockgate init`: a configuration file to start with.
 
-use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::io::{IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::args::{Collected, FileArgs};
+use super::login::{self, LoginArgs};
 use crate::agility::region_name;
 use crate::config::{Config, ConfigError, Given, GivenValue};
 use crate::error::{Error, ExitStatus};
@@ -13,8 +15,8 @@ use crate::report;
 /// Asks for the instances and writes lockgate.toml
 ///
 /// Asks for the two instances, the locales and where the token comes from. The token itself is neither asked for nor written:
-/// it belongs in the environment, in a file that only you can read, or in a password manager. Without a terminal the
-/// answers come from the flags, with --yes.
+/// it belongs in the environment, in a file that only you can read, or in a password manager. Where none is found, it offers to sign
+/// in with a browser, as `lockgate login` does. Without a terminal the answers come from the flags, with --yes.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -70,8 +72,11 @@ struct Answers {
 ///
 /// # Errors
 /// [`Error::Usage`] when the file is there already, or there is no terminal to ask on; [`Error::Config`] for an answer that
-/// cannot be; [`Error::File`] when the file cannot be written.
-pub(super) fn run(args: &InitArgs) -> Result<ExitStatus, Error> {
+/// cannot be; [`Error::File`] when the file cannot be written; those of [`login::run`] where the user signs in.
+pub(super) async fn run(
+    args: &InitArgs,
+    out: &mut (dyn Write + Send),
+) -> Result<ExitStatus, Error> {
     if args.path.exists() && !args.force {
         return Err(Error::Usage {
             message: format!("{} is there already", args.path.display()),
@@ -94,10 +99,37 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitStatus, Error> {
     };
     report::write_whole_at(&args.path, answers.file().as_bytes()).map_err(failed)?;
     report::tell(&format!("wrote {}", args.path.display()));
-    for line in answers.next_steps() {
-        report::tell(&line);
+    let lacks_token = lacks_token(&args.path)?;
+    if lacks_token && !args.yes && answers.takes_sign_in(&mut ask) {
+        login::run(&LoginArgs::of_config(args.path.clone()), out).await?;
+    } else if lacks_token {
+        report::tell(answers.token.next_step());
+        report::tell(&format!(
+            "or sign in with a browser:  {}",
+            login_command(&args.path)
+        ));
     }
+    report::tell("next: lockgate doctor");
     Ok(ExitStatus::Agreed)
+}
+
+/// Whether the new file, with what else is set, still needs a token. What else is wrong shows when it is used.
+///
+/// # Errors
+/// [`Error::Config`] when the layers cannot be read.
+fn lacks_token(path: &Path) -> Result<bool, Error> {
+    let config = FileArgs::of_config(path.to_owned()).load(Collected::default())?;
+    let missing = config.settings().err();
+    Ok(missing.is_some_and(|error| error.is_for_lack_of_token()))
+}
+
+/// The command that signs in to the instances of the file.
+fn login_command(path: &Path) -> String {
+    if path == Path::new("lockgate.toml") {
+        "lockgate login".to_owned()
+    } else {
+        format!("lockgate login --config {}", path.display())
+    }
 }
 
 impl InitArgs {
@@ -268,7 +300,9 @@ impl Answers {
     fn file(&self) -> String {
         let quoted = |text: &String| toml::Value::from(text.as_str()).to_string();
         let token = match self.token {
-            TokenPlace::Environment => "environment variable LOCKGATE_TOKEN",
+            TokenPlace::Environment => {
+                "environment variable LOCKGATE_TOKEN, or from `lockgate login`"
+            }
             TokenPlace::File => "file .env, as AGILITY_TOKEN=…",
             TokenPlace::Command => "command in LOCKGATE_TOKEN_COMMAND",
         };
@@ -299,20 +333,32 @@ impl Answers {
         )
     }
 
-    /// What to do now.
-    fn next_steps(&self) -> Vec<String> {
-        let token = match self.token {
-            TokenPlace::Environment => {
+    /// Asks whether to sign in now. Where another place for the token was named, no answer is no.
+    fn takes_sign_in(&self, ask: &mut impl FnMut(&str) -> Option<String>) -> bool {
+        let is_usual = self.token == TokenPlace::Environment;
+        let choice = if is_usual { "[Y/n]" } else { "[y/N]" };
+        let question = format!("No token is set. Sign in with a browser now? {choice} ");
+        let answer = ask(&question).unwrap_or_else(|| "n".to_owned());
+        match answer.trim().to_ascii_lowercase().as_str() {
+            "y" | "yes" => true,
+            "" => is_usual,
+            _ => false,
+        }
+    }
+}
+
+impl TokenPlace {
+    /// What to do where there is no token.
+    const fn next_step(self) -> &'static str {
+        match self {
+            Self::Environment => {
                 "set the token, if it is not set:  read -rs LOCKGATE_TOKEN && export LOCKGATE_TOKEN"
             }
-            TokenPlace::File => {
-                "put AGILITY_TOKEN=… into .env, and keep it to yourself:  chmod 600 .env"
-            }
-            TokenPlace::Command => {
+            Self::File => "put AGILITY_TOKEN=… into .env, and keep it to yourself:  chmod 600 .env",
+            Self::Command => {
                 "name the command:  export LOCKGATE_TOKEN_COMMAND='pass show agility/token'  (or token_command in ~/.config/lockgate/lockgate.toml)"
             }
-        };
-        vec![token.to_owned(), "next: lockgate doctor".to_owned()]
+        }
     }
 }
 
@@ -389,6 +435,32 @@ mod tests {
         "#);
         let read: toml::Table = toml::from_str(&found.file()).unwrap();
         assert_eq!(read["target"]["guid"].as_str(), Some("5e6f7a8b-e"));
+    }
+
+    #[test]
+    fn the_sign_in_is_offered_and_no_answer_takes_it_unless_another_place_was_named() {
+        let offered = |token, answer: Option<&str>| {
+            let answers = Answers {
+                source: String::new(),
+                target: String::new(),
+                locales: Vec::new(),
+                token,
+            };
+            answers.takes_sign_in(&mut |_| answer.map(str::to_owned))
+        };
+        for (token, answer, taken) in [
+            (TokenPlace::Environment, Some("\n"), true),
+            (TokenPlace::Environment, Some(" Yes\n"), true),
+            (TokenPlace::Environment, Some("later\n"), false),
+            (TokenPlace::Environment, None, false),
+            (TokenPlace::Command, Some("\n"), false),
+            (TokenPlace::File, Some("y\n"), true),
+        ] {
+            assert_eq!(offered(token, answer), taken, "{token:?} {answer:?}");
+        }
+        assert_eq!(login_command(Path::new("lockgate.toml")), "lockgate login");
+        let other = login_command(Path::new("qa.toml"));
+        assert_eq!(other, "lockgate login --config qa.toml");
     }
 
     #[test]

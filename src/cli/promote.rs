@@ -212,6 +212,7 @@ async fn pair(settings: &Settings) -> Ended {
     let carried_out = async {
         let ends = Ends::of(settings)?;
         let store = Store::open(&settings.paths.state).await?;
+        let store = store.with_blobs(settings.paths.blobs.as_ref());
         pairs::run_one(settings, ends, store, work).await
     };
     carried_out.await.unwrap_or_else(Ended::before_it_began)

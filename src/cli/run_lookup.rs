@@ -1,6 +1,6 @@
 //! Finds runs and what they left, for commands that go by what was done before.
 
-use crate::config::Config;
+use crate::config::{Config, Paths};
 use crate::domain::RunId;
 use crate::error::Error;
 use crate::store::{RunRecord, StateUrl, Store};
@@ -14,7 +14,9 @@ pub(super) const ALL: u32 = 1_000_000;
 /// [`Error::Usage`] when there is none: opening would create it, and looking should leave no trace.
 /// [`Error::Store`] when it cannot be opened, [`Error::Config`] when its place cannot be.
 pub(super) async fn open(config: &Config) -> Result<Store, Error> {
-    Ok(Store::open(&existing(config).await?).await?)
+    let paths = existing(config).await?;
+    let store = Store::open(&paths.state).await?;
+    Ok(store.with_blobs(paths.blobs.as_ref()))
 }
 
 /// The same for commands that change nothing, which a state that cannot be written to does not stop.
@@ -22,7 +24,9 @@ pub(super) async fn open(config: &Config) -> Result<Store, Error> {
 /// # Errors
 /// As of [`open`].
 pub(super) async fn look(config: &Config) -> Result<Store, Error> {
-    Ok(Store::open_to_look(&existing(config).await?).await?)
+    let paths = existing(config).await?;
+    let store = Store::open_to_look(&paths.state).await?;
+    Ok(store.with_blobs(paths.blobs.as_ref()))
 }
 
 /// Opens the state at `url` if there is one.
@@ -34,10 +38,10 @@ pub(super) async fn open_at(url: &StateUrl) -> Result<Store, Error> {
     Ok(Store::open(url).await?)
 }
 
-async fn existing(config: &Config) -> Result<StateUrl, Error> {
-    let url = config.paths()?.state;
-    must_exist(&url).await?;
-    Ok(url)
+async fn existing(config: &Config) -> Result<Paths, Error> {
+    let paths = config.paths()?;
+    must_exist(&paths.state).await?;
+    Ok(paths)
 }
 
 async fn must_exist(url: &StateUrl) -> Result<(), Error> {

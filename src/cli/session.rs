@@ -261,6 +261,9 @@ pub(super) async fn begin(
     if is_rehearsal {
         session.target.pacer.without_start();
     } else {
+        if record.command != "verify" {
+            store.check_blobs().await?;
+        }
         pace::recall(session, store).await?;
     }
     store.commit(vec![Change::RunStarted(record)]).await?;

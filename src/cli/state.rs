@@ -40,15 +40,17 @@ enum StateCommand {
     ///
     /// Either may be a file or a schema of a server. All rows go in one transaction; then they are read back and compared with what was
     /// read. Refused while a run holds a lock of the state, and where the other one holds anything.
+    /// Files of assets that are beside FROM, or on its server, go along: beside TO, or to the place that --blobs or paths.blobs names.
     Copy(CopyArgs),
     /// Reads the whole state and shows what is in it
     ///
     /// Checks the checksum of every mapping, and lists locks, writes with an unknown outcome and the rows of each table. Ends with 4 when
-    /// the state is damaged or cannot be reached.
+    /// the state is damaged, or it or the place of --blobs cannot be reached and written to.
     Doctor(WholeArgs),
     /// Writes everything that is in the state as JSON, one row a line
     ///
-    /// The first line has the version of the schema. Bytes of assets are left out. A state holds no credentials.
+    /// The first line has the version of the schema, and where the bytes of assets are that --blobs or paths.blobs names. These are left
+    /// out. A state holds no credentials.
     Export(WholeArgs),
 }
 
@@ -61,6 +63,9 @@ struct CopyArgs {
     /// The state that is written, which must not hold anything yet
     #[arg(value_name = "TO")]
     to: String,
+    /// Where the files of assets go that are beside FROM or on its server, if not beside TO: a path, or the URL of an S3 bucket
+    #[arg(long, value_name = "URL")]
+    blobs: Option<String>,
 }
 
 /// Flags of commands about the state of the workspace.
@@ -110,8 +115,12 @@ fn url(name: &str, text: &str) -> Result<StateUrl, Error> {
 
 async fn copy(args: &CopyArgs, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
     let (from, to) = (url("FROM", &args.from)?, url("TO", &args.to)?);
+    let file = FileArgs::of_blobs(args.blobs.clone());
+    let blobs = file.load(Collected::default())?.paths()?.blobs;
     let source = run_lookup::open_at(&from).await?;
+    let source = source.with_blobs(blobs.as_ref());
     let opened = Store::open(&to).await;
+    let opened = opened.map(|target| target.with_blobs(blobs.as_ref()));
     let copied = match &opened {
         Ok(target) => source.copy_into(target).await,
         Err(error) => Err(error.clone()),
@@ -134,14 +143,19 @@ async fn copy(args: &CopyArgs, out: &mut (dyn Write + Send)) -> Result<ExitStatu
 
 async fn doctor(config: &Config, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
     let store = run_lookup::look(config).await?;
-    let survey = store.survey().await;
+    let survey = async {
+        store.check_blobs().await?;
+        store.survey().await
+    };
+    let survey = survey.await;
+    let blobs = store.blobs();
     store.close().await;
-    let survey = survey?;
+    let (survey, blobs) = (survey?, blobs.unwrap_or_default());
     let place = named(&config.paths()?.state);
     if config.output()?.mode == OutputMode::Json {
-        table::json_line(&as_json(&place, &survey), out)?;
+        table::json_line(&as_json(&place, &blobs, &survey), out)?;
     } else {
-        print(&place, &survey, out)?;
+        print(&place, &blobs, &survey, out)?;
     }
     out.flush()?;
     Ok(ExitStatus::Agreed)
@@ -151,7 +165,7 @@ fn count(number: u64) -> String {
     report::count_of(usize::try_from(number).unwrap_or(usize::MAX))
 }
 
-fn as_json(place: &str, survey: &Survey) -> Value {
+fn as_json(place: &str, blobs: &str, survey: &Survey) -> Value {
     let lease = |held: &HeldLease| {
         json!({
             "source": held.pair.source,
@@ -176,12 +190,18 @@ fn as_json(place: &str, survey: &Survey) -> Value {
         "checked_mappings": survey.checked_mappings,
         "open_intents": survey.open_intents,
         "kept_contents": survey.kept_contents,
+        "blobs": blobs,
         "locks": survey.leases.iter().map(lease).collect::<Vec<_>>(),
         "tables": tables.collect::<serde_json::Map<_, _>>(),
     })
 }
 
-fn print(place: &str, survey: &Survey, out: &mut (dyn Write + Send)) -> Result<(), Error> {
+fn print(
+    place: &str,
+    blobs: &str,
+    survey: &Survey,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Error> {
     let mut rows = vec![
         ["state".to_owned(), place.to_owned()],
         ["schema version".to_owned(), SCHEMA_VERSION.to_string()],
@@ -199,7 +219,7 @@ fn print(place: &str, survey: &Survey, out: &mut (dyn Write + Send)) -> Result<(
         ],
         [
             "kept files".to_owned(),
-            report::count_of(survey.kept_contents),
+            format!("{} in {blobs}", report::count_of(survey.kept_contents)),
         ],
     ];
     for held in &survey.leases {
@@ -220,7 +240,11 @@ fn print(place: &str, survey: &Survey, out: &mut (dyn Write + Send)) -> Result<(
 
 async fn export(config: &Config, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
     let store = run_lookup::look(config).await?;
-    table::json_line(&json!({ "schema": SCHEMA_VERSION }), out)?;
+    let mut first = json!({ "schema": SCHEMA_VERSION });
+    if let Some(blobs) = config.paths()?.blobs {
+        first["blobs"] = blobs.to_string().into();
+    }
+    table::json_line(&first, out)?;
     let written = store.export(|table, mut row| {
         redact_value(&mut row);
         let line = table::json_line(&json!({ "table": table, "row": row }), out);

@@ -37,6 +37,7 @@ pub(super) async fn run(each: &[Settings], work: &Work) -> Result<Vec<Ended>, Er
     };
     let ends = Ends::of_each(each)?;
     let store = Store::open(&first.paths.state).await?;
+    let store = store.with_blobs(first.paths.blobs.as_ref());
     carry_out(each.iter().cloned().zip(ends).collect(), store, work).await
 }
 

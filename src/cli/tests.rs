@@ -321,6 +321,10 @@ fn help_teaches() {
               State database with ID mappings and run history: a path, sqlite:PATH or a PostgreSQL URL [default:
               sqlite:.lockgate/state.db] [env: LOCKGATE_STATE]
 
+          --blobs <URL>
+              Where files of assets that runs replace are kept for undo: a path, or the URL of an S3 bucket [env:
+              LOCKGATE_BLOBS]
+
           --run-dir <DIR>
               Directory for the reports of runs [default: .lockgate/runs] [env: LOCKGATE_RUN_DIR]
 
@@ -461,6 +465,10 @@ fn help_teaches() {
               State database with ID mappings and run history: a path, sqlite:PATH or a PostgreSQL URL [default:
               sqlite:.lockgate/state.db] [env: LOCKGATE_STATE]
 
+          --blobs <URL>
+              Where files of assets that runs replace are kept for undo: a path, or the URL of an S3 bucket [env:
+              LOCKGATE_BLOBS]
+
           --run-dir <DIR>
               Directory for the reports of runs [default: .lockgate/runs] [env: LOCKGATE_RUN_DIR]
 
@@ -531,6 +539,10 @@ fn help_teaches() {
           --state <URL>
               State database with ID mappings and run history: a path, sqlite:PATH or a PostgreSQL URL [default:
               sqlite:.lockgate/state.db] [env: LOCKGATE_STATE]
+
+          --blobs <URL>
+              Where files of assets that runs replace are kept for undo: a path, or the URL of an S3 bucket [env:
+              LOCKGATE_BLOBS]
 
           --run-dir <DIR>
               Directory for the reports of runs [default: .lockgate/runs] [env: LOCKGATE_RUN_DIR]

@@ -42,6 +42,12 @@ impl Environment {
         folder.is_absolute().then_some(folder)
     }
 
+    /// Names and values of all that are set to something.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.0.iter().filter(|(_, value)| !value.is_empty());
+        all.map(|(name, value)| (&**name, &**value))
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::{KeyInfo, LoginsError};
-use crate::store::StateUrlError;
+use crate::store::{BlobsUrlError, StateUrlError};
 
 /// A configuration that cannot be used. Found before any request is sent.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +92,14 @@ pub enum ConfigError {
         origin: String,
         /// What is wrong with it.
         source: StateUrlError,
+    },
+    /// A place for bytes of assets that cannot be.
+    #[error("paths.blobs cannot be used ({origin})")]
+    Blobs {
+        /// The layer that set it.
+        origin: String,
+        /// What is wrong with it.
+        source: BlobsUrlError,
     },
     /// Values that have no default and were not given.
     #[error("{} missing", named(.values))]
@@ -225,6 +233,10 @@ impl ConfigError {
                         .to_owned(),
                 )
             }
+            Self::Blobs { .. } => Some(
+                "give --blobs a path, or s3://BUCKET/PREFIX with the credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                    .to_owned(),
+            ),
             Self::Contradiction { .. } => Some("leave one of them out".to_owned()),
             Self::HostNotAllowed { host, .. } => Some(format!(
                 "if that host may have the token, give --allow-host {host} or set LOCKGATE_ALLOW_HOSTS={host}"
@@ -289,6 +301,15 @@ pub struct MissingValue {
     pub what: &'static str,
     /// The key.
     pub key: &'static str,
+}
+
+impl ConfigError {
+    /// Whether a token is among what is missing.
+    pub fn is_for_lack_of_token(&self) -> bool {
+        let is_token =
+            |value: &MissingValue| KeyInfo::find(value.key).is_some_and(|info| info.secret);
+        matches!(self, Self::Missing { values } if values.iter().any(is_token))
+    }
 }
 
 /// `the instance to read from and the access token are`.

@@ -201,6 +201,7 @@ pub const KEYS: &[KeyInfo] = &[
     KeyInfo::new("output.verbose", "--verbose", "LOCKGATE_VERBOSE"),
     KeyInfo::new("output.junit", "--junit", "LOCKGATE_JUNIT"),
     KeyInfo::new("paths.state", "--state", "LOCKGATE_STATE"),
+    KeyInfo::new("paths.blobs", "--blobs", "LOCKGATE_BLOBS"),
     KeyInfo::new("paths.runs", "--run-dir", "LOCKGATE_RUN_DIR"),
     KeyInfo::without_flag("paths.keep_runs", "LOCKGATE_PATHS_KEEP_RUNS"),
     KeyInfo::without_flag("paths.keep_days", "LOCKGATE_PATHS_KEEP_DAYS"),

@@ -18,6 +18,7 @@ use super::token_source::TokenSource;
 use super::validate::is_guid;
 use super::{ConfigError, DEFAULT_FILE, Environment, KEYS, KeyInfo, dotenv};
 use crate::domain::{Guid, Secret, read_text, redact_message};
+use crate::store::BLOB_CREDENTIALS;
 
 /// The embedded presets.
 const PRESETS: [(&str, &str); 2] = [
@@ -479,6 +480,12 @@ pub fn learn_credentials(environment: &Environment) {
         for value in variables.filter_map(|name| environment.get(name)) {
             drop(Secret::new(value));
         }
+    }
+    for value in BLOB_CREDENTIALS
+        .iter()
+        .filter_map(|name| environment.get(name))
+    {
+        drop(Secret::new(value));
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::civil::DateTime;
 
 use crate::domain::{Guid, Kind, Locale, Secret};
-use crate::store::StateUrl;
+use crate::store::{BlobsUrl, StateUrl};
 
 use super::{HostInfo, TokenRenewal};
 use crate::agility;
@@ -263,6 +263,8 @@ pub enum ColorChoice {
 pub struct Paths {
     /// The durable state.
     pub state: StateUrl,
+    /// Where bytes of assets are kept that runs replace; `None`: beside the state.
+    pub blobs: Option<BlobsUrl>,
     /// The directory of the run folders.
     pub runs: PathBuf,
     /// How many run folders stay as they are; older ones are archived.

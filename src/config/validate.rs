@@ -12,7 +12,7 @@ use crate::domain::{Guid, Kind, Locale};
 use crate::engine::{
     Adopt, Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits, changed_since,
 };
-use crate::store::StateUrl;
+use crate::store::{BlobsUrl, StateUrl};
 
 use super::credentials::{SOURCE_TOKEN, TARGET_TOKEN, TokenKeys};
 use super::layers::presets;
@@ -196,9 +196,21 @@ impl Config {
                 origin: self.described("paths.state").1,
                 source: error,
             })?,
+            blobs: self.blobs()?,
             runs: text("paths.runs", "a path")?.into(),
             keep_runs: self.count("paths.keep_runs", 10_000)?,
             keep_days: self.whole("paths.keep_days", 1..=3_650)?,
+        })
+    }
+
+    fn blobs(&self) -> Result<Option<BlobsUrl>, ConfigError> {
+        let Some(url) = self.text("paths.blobs")? else {
+            return Ok(None);
+        };
+        let parsed = BlobsUrl::parse(&url, self.environment.all());
+        parsed.map(Some).map_err(|error| ConfigError::Blobs {
+            origin: self.described("paths.blobs").1,
+            source: error,
         })
     }
 

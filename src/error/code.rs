@@ -71,6 +71,8 @@ pages! {
     "LG-3014",
     "LG-3015",
     "LG-3016",
+    "LG-3017",
+    "LG-3018",
     "LG-4001",
     "LG-4002",
     "LG-4003",
@@ -151,6 +153,7 @@ const fn config(error: &ConfigError) -> &'static str {
         | ConfigError::Empty { .. }
         | ConfigError::EmptyPart { .. }
         | ConfigError::State { .. }
+        | ConfigError::Blobs { .. }
         | ConfigError::TokenSource { .. }
         | ConfigError::TargetName { .. }
         | ConfigError::TargetGuid { .. }
@@ -244,6 +247,8 @@ const fn store(error: &StoreError) -> &'static str {
         StoreError::Unreachable { .. } => "LG-3014",
         StoreError::Undecided { .. } => "LG-3015",
         StoreError::NotEmpty { .. } => "LG-3016",
+        StoreError::Bytes { .. } => "LG-3017",
+        StoreError::BytesDamaged { .. } => "LG-3018",
     }
 }
 

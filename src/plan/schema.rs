@@ -14,7 +14,7 @@ use crate::domain::{ByName, Entity, Id, Inventory, Kind, same_name};
 
 pub(crate) use crate::domain::name_key;
 pub use field::{FieldKind, FieldSchema, LinkKind, LinkSchema};
-pub(crate) use field::{field_key, is_private_container};
+pub(crate) use field::{asks_for_companion, field_key, is_companion_setting, is_private_container};
 
 /// `contentDefinitionTypeID` of component models in every version of the vendor's enumerations.
 const COMPONENT: i64 = 2;

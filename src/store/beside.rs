@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Mutex;
 
-use super::connection::Connection;
+use super::connection::{Connection, Opener};
 use super::{Store, StoreError};
 
 /// The connections; in a file there are none.
@@ -37,6 +37,13 @@ impl Beside {
                 connection.close().await;
             }
         }
+    }
+}
+
+impl Store {
+    /// Whether it is on a server, where runs of other machines may use it at the same time.
+    pub fn is_on_server(&self) -> bool {
+        matches!(self.opener(), Opener::Server(_))
     }
 }
 

@@ -292,7 +292,7 @@ pub struct Copied {
 
 impl Store {
     /// Copies everything into another state, which has to be empty, in one transaction, and compares what arrived with what
-    /// was read.
+    /// was read. Bytes of assets that another place than the two states keeps stay there.
     ///
     /// # Errors
     /// [`StoreError::NotEmpty`] and [`StoreError::LeaseHeld`], before anything is written. [`StoreError::Damaged`] when what
@@ -324,13 +324,9 @@ impl Store {
             }
         }
         // First, because a row that names bytes must not be without them.
-        let hashes = self.kept_hashes().await?;
-        for hash in &hashes {
-            self.copy_bytes(into, *hash).await?;
-        }
         let mut copied = vec![Copied {
             table: "bytes".to_owned(),
-            rows: hashes.len() as u64,
+            rows: self.copy_bytes(into).await?,
         }];
         source.snapshot().await?;
         // A mapping settles the dispute about its entity, so these go last.

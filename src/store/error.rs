@@ -7,8 +7,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sqlx::error::DatabaseError;
 
+use super::Trouble;
 use super::connection::is_loss;
-use crate::domain::RunId;
+use crate::domain::{ContentHash, RunId};
 
 /// The state cannot be used, or does not allow what was asked.
 ///
@@ -94,6 +95,24 @@ pub enum StoreError {
     NotEmpty {
         /// The file, or the server without the password.
         place: String,
+    },
+    /// The place for bytes of assets cannot be used.
+    #[error("files of assets cannot be kept in or read from {place}: {why}")]
+    Bytes {
+        /// The bucket or directory, without credentials.
+        place: String,
+        /// What is wrong with it.
+        trouble: Trouble,
+        /// What the network or the server says, quoted in part.
+        why: String,
+    },
+    /// Kept bytes of an asset are others than those that were kept.
+    #[error("the file content {hash} in {place} is damaged: it has another hash now")]
+    BytesDamaged {
+        /// The bucket, directory or state.
+        place: String,
+        /// What they are named by.
+        hash: ContentHash,
     },
     /// A change to something that was never noted; nothing of its commit was stored.
     #[error("{what} is not in the state")]
@@ -201,10 +220,30 @@ impl StoreError {
             Self::LeaseLost { .. } => {
                 Some("`lockgate runs` shows the other run; run again when it is over".to_owned())
             }
+            Self::Bytes { trouble, .. } => Some(match trouble {
+                Trouble::Refused => {
+                    "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that this key may list the bucket, read from it and write to it"
+                }
+                Trouble::Missing => "create the bucket, or name another place with --blobs",
+                Trouble::Unreachable => {
+                    "check AWS_ENDPOINT_URL, AWS_REGION, the network and --blobs, then run the same command again"
+                }
+            }.to_owned()),
+            Self::BytesDamaged { place, .. } => Some(format!(
+                "restore that file from a backup of {place}, and run again; the asset keeps its present content until then"
+            )),
             Self::NotEmpty { .. } => {
                 Some("name a file or a schema that does not exist yet".to_owned())
             }
             Self::Failed { .. } | Self::Unknown { .. } | Self::Closed => None,
+        }
+    }
+
+    /// What it says with the next step, where only one text is shown.
+    pub fn with_next_step(&self) -> String {
+        match self.hint() {
+            Some(next) => format!("{self} ({next})"),
+            None => self.to_string(),
         }
     }
 
@@ -224,6 +263,8 @@ impl StoreError {
             | Self::Unreachable { .. }
             | Self::Undecided { .. }
             | Self::NotEmpty { .. }
+            | Self::Bytes { .. }
+            | Self::BytesDamaged { .. }
             | Self::Failed { .. }
             | Self::Unknown { .. }
             | Self::Unreadable { .. }
@@ -247,6 +288,8 @@ impl StoreError {
             | Self::Unreachable { .. }
             | Self::Undecided { .. }
             | Self::NotEmpty { .. }
+            | Self::Bytes { .. }
+            | Self::BytesDamaged { .. }
             | Self::Unreadable { .. }
             | Self::LeaseHeld { .. }
             | Self::Closed => false,

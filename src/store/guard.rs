@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::blob_writer::directory_beside;
+use super::bytes::directory_beside;
 use super::location::beside;
 use super::schema::APPLICATION_ID;
 use super::{StateUrl, StoreError};

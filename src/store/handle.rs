@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::beside::Beside;
+use super::bytes::Places;
 use super::clean::clean;
 use super::connection::Opener;
 use super::in_place::Working;
@@ -64,6 +65,8 @@ struct Shared {
     commit_us: AtomicU64,
     /// The file; `None` in memory.
     file: Option<PathBuf>,
+    /// Where bytes of assets are kept.
+    places: Places,
     working: Working,
     opener: Opener,
     /// How far the clock of the server is ahead of the one of this machine, in milliseconds.
@@ -256,6 +259,7 @@ impl Store {
                 budget,
                 gather_us,
                 commit_us: AtomicU64::new(0),
+                places: Places::beside(file.as_deref(), matches!(opener, Opener::Server(_))),
                 file,
                 working,
                 opener,
@@ -499,9 +503,9 @@ impl Store {
         &self.shared.beside
     }
 
-    /// The file; `None` in memory and on a server.
-    pub(super) fn file(&self) -> Option<&Path> {
-        self.shared.file.as_deref()
+    /// Where bytes of assets are kept.
+    pub(super) fn places(&self) -> &Places {
+        &self.shared.places
     }
 
     /// The latest runs, newest first.

@@ -16,14 +16,14 @@
 //! program is refused, because an older one would not keep what it does not recognise.
 //!
 //! The bytes of assets that a run is about to replace do not go into a file's database but beside it, in files named by
-//! their hash; on a server they are in a table of their own.
+//! their hash; on a server they are in a table of their own, and at any other place that a URL names.
 //!
 //! Left to others: when to write what (the engine), and what becomes of open intents (recovery).
 
 mod aside;
 mod beside;
-mod blob_writer;
 mod bulk;
+mod bytes;
 mod checksum;
 mod clean;
 mod connection;
@@ -49,7 +49,7 @@ mod tests;
 mod write;
 mod writer;
 
-pub use blob_writer::Keeping;
+pub use bytes::{BlobsUrl, BlobsUrlError, CREDENTIALS as BLOB_CREDENTIALS, Keeping, Trouble};
 pub use copy::{Contents, Copied};
 pub use error::StoreError;
 pub use guard::open_to_all;

@@ -15,6 +15,10 @@ use crate::domain::{
     RunEnd, RunId, TargetId, Version,
 };
 
+#[cfg(feature = "mock")]
+#[expect(dead_code, reason = "whole runs use the rest")]
+#[path = "../../tests/common/bucket.rs"]
+pub(crate) mod bucket;
 mod commits;
 mod damage;
 #[path = "../../tests/common/postgres.rs"]

@@ -250,6 +250,21 @@ async fn a_configuration_is_written_once_and_is_one() {
         "{}",
         done.stderr
     );
+    assert!(
+        !done.stderr.contains("token"),
+        "there is one: {}",
+        done.stderr
+    );
+    let mut without = workspace.command(words.iter().chain(&["--file", "other.toml"]));
+    without.env_remove("LOCKGATE_TOKEN");
+    let without = end_of(without).await;
+    assert_eq!(without.code, Some(0), "{}", without.stderr);
+    for step in [
+        "export LOCKGATE_TOKEN",
+        "lockgate login --config other.toml",
+    ] {
+        assert!(without.stderr.contains(step), "{}", without.stderr);
+    }
     let path = workspace.path().join("lockgate.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(

@@ -1,6 +1,7 @@
 //! Logins with the real program and the real mock server: the way through a browser, renewals while a run is under way,
 //! several processes on one login, and what a kill leaves.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio::process::{Child, Command};
 use crate::binary::{Ended, Workspace, end_of};
 use crate::secrets::Traces;
 use crate::support::{SOURCE, TARGET, fixture, instances, serve_with};
+use crate::terminal::Terminal;
 
 /// A workspace with a folder for the user's own files, and no token.
 struct User {
@@ -462,4 +464,49 @@ async fn a_command_is_run_again_when_its_token_is_refused() {
     traces.of_server(&server);
     traces.assert_without("first-token-0123456789");
     traces.assert_without("second-token-0123456789");
+}
+
+/// The first answer is no, and the command is printed; the second one leads through the sign-in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_configuration_without_a_token_is_followed_by_the_sign_in() {
+    let (user, server) = (User::new(), server(HOUR, &[]).await);
+    let (url, home) = (server.base_url(), user.workspace.path().join("home"));
+    let (binary, home) = (env!("CARGO_BIN_EXE_lockgate"), home.display());
+    let ends = format!("--source {SOURCE} --target {TARGET} --locale en-us");
+    let line = format!(
+        "export XDG_CONFIG_HOME={home} LOCKGATE_SOURCE_URL={url} LOCKGATE_TARGET_URL={url}; \
+         for file in no.toml yes.toml; do \
+         {binary} init {ends} --token-from environment --file $file > $file.address; \
+         echo \"$file ended with $?\"; done; exec cat"
+    );
+    let Some(terminal) = Terminal::open(&user.workspace, &line).await else {
+        writeln!(std::io::stderr(), "skipped: there is no tmux here").unwrap();
+        return;
+    };
+    let asks = |times: usize| move |screen: &str| screen.matches("Sign in with").count() == times;
+    terminal.until("the question", asks(1)).await;
+    terminal.press("n").await;
+    terminal.press("Enter").await;
+    let refused = terminal.shows("no.toml ended with 0").await;
+    assert!(
+        refused.contains("lockgate login --config no.toml"),
+        "{refused}"
+    );
+    assert!(!user.list().exists());
+    terminal.until("the second question", asks(2)).await;
+    terminal.press("Enter").await;
+    terminal.shows("this machine has no display").await;
+    let printed = user.workspace.path().join("yes.toml.address");
+    let address = loop {
+        let text = std::fs::read_to_string(&printed).unwrap_or_default();
+        if let Some((address, _)) = text.split_once('\n') {
+            break address.to_owned();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    visit(&address).await;
+    let done = terminal.shows("yes.toml ended with 0").await;
+    assert!(done.contains("next: lockgate doctor"), "{done}");
+    assert!(user.list().exists());
+    server.stop().await;
 }

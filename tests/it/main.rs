@@ -10,8 +10,13 @@ mod bad_input;
 mod belongs;
 mod binary;
 mod bisect;
+mod blobs;
+#[expect(dead_code, reason = "tests of the store use the rest")]
+#[path = "../common/bucket.rs"]
+mod bucket;
 mod channels;
 mod cli_life;
+mod companions;
 mod consent;
 mod crash;
 mod doctor;

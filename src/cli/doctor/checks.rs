@@ -121,6 +121,7 @@ async fn source(settings: &Settings, end: &SourceEnd) -> Vec<Finding> {
 fn of_this_machine<'a>(config: &'a Config, settings: Option<&'a Settings>) -> Vec<Check<'a>> {
     vec![
         check("state", None, local::state(config, settings)),
+        check("kept files", None, local::blobs(config)),
         check("disk", None, async { local::disk(config) }),
         check("terminal", None, async { local::terminal(config) }),
     ]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{ColorChoice, Config, ConfigError, Kept, Row, Settings};
 use crate::error::{Error, ExitStatus};
 use crate::report;
-use crate::store::{Store, open_to_all};
+use crate::store::{StateUrl, Store, open_to_all};
 
 use super::super::login::validity;
 use super::super::{run_lookup::named, wiring};
@@ -195,6 +195,35 @@ async fn look(
             Some(held) => Finding::of_error("lock", &Error::from(held)),
         },
     ])
+}
+
+/// Whether files of assets can be kept where they are to be, and read by whatever machine undoes a run.
+pub(super) async fn blobs(config: &Config) -> Vec<Finding> {
+    const CHECK: &str = "kept files";
+    let Ok(paths) = config.paths() else {
+        return Vec::new();
+    };
+    let Some(blobs) = paths.blobs else {
+        return match &paths.state {
+            // As good as the disk.
+            StateUrl::Sqlite(_) => Vec::new(),
+            StateUrl::Postgres(_) => vec![Finding::ok(CHECK, "in the state, for all machines")],
+        };
+    };
+    if let Err(error) = blobs.check().await {
+        return vec![Finding::of_error(CHECK, &Error::from(error))];
+    }
+    let detail = format!("{blobs} can be read and written");
+    match &paths.state {
+        StateUrl::Postgres(_) if !blobs.is_shared() => vec![Finding::warning(
+            CHECK,
+            format!(
+                "{detail} by this machine; the state is shared with others, which may not see this directory"
+            ),
+            "name a bucket with --blobs s3://BUCKET/PREFIX, or leave it out: the files are in the state then",
+        )],
+        StateUrl::Postgres(_) | StateUrl::Sqlite(_) => vec![Finding::ok(CHECK, detail)],
+    }
 }
 
 /// The folder itself, or the nearest one above it that exists.

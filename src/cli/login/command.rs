@@ -1,6 +1,7 @@
 //! The command line of `lockgate login`, and the sign-in itself.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -46,7 +47,7 @@ pub(in crate::cli) struct LoginArgs {
     #[arg(long, value_name = "PORT", conflicts_with = "no_browser")]
     port: Option<u16>,
     /// Seconds until the sign-in has to be complete
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = WAIT_S, value_parser = clap::value_parser!(u64).range(1..=3600))]
     wait: u64,
     /// Where the login is kept: keyring (a private file where there is none) or file
     #[arg(long, value_name = "PLACE", default_value = "keyring")]
@@ -56,6 +57,24 @@ pub(in crate::cli) struct LoginArgs {
     show: bool,
     #[command(flatten)]
     common: InstancesOnlyArgs,
+}
+
+/// Seconds until a sign-in has to be complete.
+const WAIT_S: u64 = 300;
+
+impl LoginArgs {
+    /// What `lockgate login --config PATH` does.
+    pub(in crate::cli) fn of_config(path: PathBuf) -> Self {
+        Self {
+            only: None,
+            no_browser: false,
+            port: None,
+            wait: WAIT_S,
+            keep: Place::Keyring,
+            show: false,
+            common: InstancesOnlyArgs::of_config(path),
+        }
+    }
 }
 
 /// A side of a run.

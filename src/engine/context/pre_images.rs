@@ -273,7 +273,7 @@ impl<E: Ends> RunContext<E> {
                 let why = "the state of that run was kept in memory".to_owned();
                 return PriorBytes::Lost { why };
             }
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => error.with_next_step(),
             Err(error) => error.to_string(),
         };
         let message = format!(
@@ -284,7 +284,7 @@ impl<E: Ends> RunContext<E> {
         PriorBytes::Lost { why }
     }
 
-    /// Copies what is at `url` beside the state; `None` when the state has no place for it.
+    /// Keeps what is at `url`; `None` when the state has no place for it.
     async fn keep(
         &self,
         url: &str,

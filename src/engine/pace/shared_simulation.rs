@@ -243,3 +243,34 @@ async fn the_row_is_read_twice_a_second_however_many_requests_there_are() {
     let read = row.read.load(Relaxed);
     assert!((18..=26).contains(&read), "{read}");
 }
+
+/// What runs make of a limit of 40 in two minutes, where requests arrive up to `jitter` later than others.
+async fn under_jitter(kind: Kind, runs: usize, jitter: Duration) -> (f64, f64) {
+    let mut server = Server::new(kind, 40.0, 20);
+    server.jitter = jitter;
+    let row = TestRow::new();
+    let all = match runs {
+        1 => vec![Pacer::new(16, None)],
+        runs => join_all((0..runs).map(|_| run(&row))).await,
+    };
+    let start = Instant::now();
+    let end = start + SECOND * 120;
+    join_all(all.iter().map(|run| loads(8, run, &server, end))).await;
+    let (rate, _) = server.seen(start + SECOND * 5, end);
+    (rate / 40.0, server.seen(start, end).1)
+}
+
+/// Sharing costs nothing: what is lost by late requests one run loses as well.
+#[tokio::test(start_paused = true)]
+async fn where_requests_arrive_late_three_runs_use_what_one_does() {
+    for kind in [Kind::Sliding, Kind::Bucket(1.0)] {
+        for jitter in [10, 20, 50].map(Duration::from_millis) {
+            let (one, _) = under_jitter(kind, 1, jitter).await;
+            let (three, refused) = under_jitter(kind, 3, jitter).await;
+            assert!(
+                three >= one - 0.02 && refused < 0.01,
+                "{three} instead of {one} by {kind:?} at {jitter:?}, refused {refused}"
+            );
+        }
+    }
+}

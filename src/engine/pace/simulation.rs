@@ -28,6 +28,8 @@ pub(super) struct Server {
     /// From when on which limit holds, latest last.
     limits: Vec<(Instant, f64)>,
     latency: Duration,
+    /// How much later than others a request may arrive, because of timers, busy machines and the network.
+    pub(super) jitter: Duration,
     /// Whether it states the wait.
     tells: bool,
     /// Requests that it works on at one time; more wait.
@@ -54,6 +56,7 @@ impl Server {
             kind,
             limits: vec![(Instant::now(), limit)],
             latency: Duration::from_millis(latency_ms),
+            jitter: Duration::ZERO,
             tells: true,
             workers: tokio::sync::Semaphore::new(1000),
             sheds: None,
@@ -71,7 +74,10 @@ impl Server {
         let late = {
             let mut state = self.state.lock().unwrap();
             let late = state.roll(150);
+            let jitter = u32::try_from(self.jitter.as_micros()).unwrap();
+            let jitter = if jitter == 0 { 0 } else { state.roll(jitter) };
             self.latency.mul_f64(0.35 + f64::from(late) / 1000.0)
+                + Duration::from_micros(jitter.into())
         };
         tokio::time::sleep(late).await;
         let worker = self.workers.acquire().await.unwrap();

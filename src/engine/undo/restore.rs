@@ -268,10 +268,10 @@ impl<E: Ends> UndoExecutor<E> {
             Ok(Some(file)) => file,
             Ok(None) => {
                 return Err(failed(
-                    "the previous file content is no longer beside the state".to_owned(),
+                    "the previous file content is no longer kept beside the state, nor at the place that --blobs or paths.blobs names".to_owned(),
                 ));
             }
-            Err(error) => return Err(failed(error.to_string())),
+            Err(error) => return Err(failed(error.with_next_step())),
         };
         let pieces = ReaderStream::new(file).map_err(move |error| {
             RequestError::new(operation.clone(), Cause::Content(error.to_string()))

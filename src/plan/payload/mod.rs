@@ -4,6 +4,7 @@
 //! are rewritten, members that belong to the source instance are left out, and where the server needs a form that
 //! it does not show on reads, that form is made. The adapter adds the id that a save is addressed to.
 
+mod companions;
 mod keep;
 mod rewrite;
 mod shape;
@@ -107,7 +108,8 @@ pub fn whole_payload(
 
 /// Writes `entity` for the target. `existing` is the counterpart's body where there is one; a template takes the
 /// ids of its zones from it, so that a save does not replace the zones that pages hang on, and an item the values of fields
-/// that are never written; a merged item or page the fields that only the target changed.
+/// that are never written; a merged item or page the fields that only the target changed; a model the companion fields that it asked for
+/// and that the server made.
 ///
 /// An asset gives what its upload says besides the bytes: `originKey`, `fileName`, `contentType`, `size`, focal
 /// point and `mediaGroupingID`.
@@ -134,6 +136,9 @@ pub fn payload(
     let encodings = rewriter.encodings;
     shape::address(entity.key.kind, &mut body, existing);
     shape::spell(entity.key.kind, &mut body, existing);
+    if let (Kind::Model, Some(existing)) = (entity.key.kind, existing) {
+        companions::keep_companions(&mut body, existing);
+    }
     keep::keep(entity, (&mut body, existing), context);
     Ok(Payload { body, encodings })
 }

@@ -371,6 +371,74 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A server may make the field anywhere; the request stays where it was not met.
+#[test]
+fn a_model_keeps_the_companions_that_the_server_made_for_it() {
+    let source = Source::new();
+    let field = |name: &str, order: i64, settings: Value| json!({ "name": name, "type": "Content", "settings": settings, "itemOrder": order });
+    let asks =
+        json!({ "sortidfieldname": "createnew", "LinkedContentDropdownTextField": "CREATENEW" });
+    let model = json!({ "id": 7, "referenceName": "Memo", "fields": [
+        field("Cards", 4, asks.clone()), field("Title", 9, json!({})), field("Lead", 2, json!({})) ] });
+    let entity = entity(Kind::Model, 7, &model);
+    let written = |existing: &Value| {
+        let context = source.context();
+        let nothing = LeaveOut::default();
+        let written = payload(
+            &entity,
+            &context,
+            &Shifted::default(),
+            &nothing,
+            Some(existing),
+        );
+        written.unwrap().body
+    };
+    let made =
+        json!({ "SortIDFieldName": "cards_order", "LinkedContentDropdownTextField": "gone" });
+    let mut order = field("Cards_Order", 2, json!({}));
+    order["fieldID"] = json!(77);
+    let there = json!({ "fields": [
+        field("title", 4, json!({})), order, field("LEAD", 0, json!({})), field("Cards", 1, made) ] });
+    let body = written(&there);
+    let names: Vec<_> = body["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            (
+                row["name"].as_str().unwrap(),
+                row["itemOrder"].as_i64().unwrap(),
+                row.get("fieldID"),
+            )
+        })
+        .collect();
+    let expected = [
+        ("Lead", 0, None),
+        ("Cards", 1, None),
+        ("Cards_Order", 2, None),
+        ("Title", 3, None),
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(
+        body["fields"][1]["settings"],
+        json!({ "sortidfieldname": "cards_order", "LinkedContentDropdownTextField": "CREATENEW" })
+    );
+    for existing in [
+        json!({}),
+        json!({ "fields": [field("Cards", 0, asks.clone())] }),
+        json!({ "fields": ["x", 7] }),
+    ] {
+        assert_eq!(
+            written(&existing)["fields"],
+            json!([
+                field("Cards", 4, asks.clone()),
+                field("Title", 9, json!({})),
+                field("Lead", 2, json!({}))
+            ])
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 

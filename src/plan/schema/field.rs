@@ -8,6 +8,29 @@ use serde_json::{Map, Value};
 const PRIVATE_CONTAINER: &str = "_newcontent_agility_";
 /// Stands where a companion field could be named: the server is to make one.
 const MAKE_COMPANION: &str = "CREATENEW";
+/// The fields that hold the selected ids, in both spellings.
+const VALUE_FIELD: [&str; 2] = [
+    "LinkeContentDropdownValueField",
+    "LinkedContentDropdownValueField",
+];
+/// Those that hold the display text.
+const TEXT_FIELD: [&str; 2] = [
+    "LinkeContentDropdownTextField",
+    "LinkedContentDropdownTextField",
+];
+/// The field that holds the order.
+const SORT_FIELD: &str = "SortIDFieldName";
+
+/// Whether a setting of this name names a companion field.
+pub(crate) fn is_companion_setting(name: &str) -> bool {
+    let mut all = VALUE_FIELD.iter().chain(&TEXT_FIELD).chain([&SORT_FIELD]);
+    all.any(|one| one.eq_ignore_ascii_case(name))
+}
+
+/// Whether the value of such a setting asks the server to make the field.
+pub(crate) fn asks_for_companion(value: &str) -> bool {
+    value.trim().eq_ignore_ascii_case(MAKE_COMPANION)
+}
 
 /// A field name or key as it is compared: lower case, without white space.
 pub(crate) fn field_key(name: &str) -> Cow<'_, str> {
@@ -151,7 +174,7 @@ impl LinkSchema {
         let companion = |names: &[&str]| {
             let name = names.iter().find_map(|name| settings.text(name))?;
             let key = field_key(name);
-            let names_none = name.eq_ignore_ascii_case(MAKE_COMPANION) || *key == *own_key;
+            let names_none = asks_for_companion(name) || *key == *own_key;
             (!names_none).then(|| key.into())
         };
         let shared = |name| {
@@ -165,15 +188,9 @@ impl LinkSchema {
             container: shared("SharedContent")
                 .or_else(|| shared("ContentView"))
                 .map(Into::into),
-            value_field: companion(&[
-                "LinkeContentDropdownValueField",
-                "LinkedContentDropdownValueField",
-            ]),
-            text_field: companion(&[
-                "LinkeContentDropdownTextField",
-                "LinkedContentDropdownTextField",
-            ]),
-            sort_field: companion(&["SortIDFieldName"]),
+            value_field: companion(&VALUE_FIELD),
+            text_field: companion(&TEXT_FIELD),
+            sort_field: companion(&[SORT_FIELD]),
         }
     }
 }
