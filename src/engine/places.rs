@@ -6,7 +6,9 @@ use crate::engine::pace::Class;
 use crate::engine::state::Step;
 use crate::instance::{Effect, ReadRequest, ReadResponse, Record, Save, Source as _};
 use crate::plan::undo::as_it_is;
-use crate::plan::{Action, Node, Slot, channel_id, expected_hash, fields_hash, no_channel};
+use crate::plan::{
+    Action, Node, PlaceAgreement, Slot, channel_id, expected_hash, fields_hash, no_channel,
+};
 use crate::planted::{self, Bug};
 use crate::store::{Change, StoreError};
 
@@ -43,7 +45,7 @@ impl PlanView {
             owed: true,
             disputed: false,
         };
-        place.renews.then_some(sent)
+        (place.agreement == PlaceAgreement::Renewed).then_some(sent)
     }
 
     /// The page that another one is put in front of: the nearest behind it that stands at its place. One that keeps its
@@ -185,7 +187,7 @@ impl<E: Ends> RunContext<E> {
             planned.action,
             Action::Unchanged { .. } | Action::Adopt { .. }
         );
-        let found = if is_settled && place.renews {
+        let found = if is_settled && place.agreement == PlaceAgreement::Renewed {
             let there = self
                 .view
                 .target_inventory
@@ -203,7 +205,7 @@ impl<E: Ends> RunContext<E> {
             let known = known?;
             AgreedPlace {
                 rank: place.rank.filter(|_| !planned.is_placed())?,
-                disputed: known.disputed || place.disputed,
+                disputed: known.disputed || place.agreement == PlaceAgreement::Disputed,
                 ..known.clone()
             }
         };
@@ -243,7 +245,7 @@ impl<E: Ends> RunContext<E> {
             owed,
             disputed: false,
         };
-        place.renews.then(|| Change::PagePlace {
+        (place.agreement == PlaceAgreement::Renewed).then(|| Change::PagePlace {
             pair: self.journal.pair.clone(),
             key: entity.key.clone(),
             place: Some(compared),

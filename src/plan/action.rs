@@ -221,10 +221,19 @@ pub struct PagePlace {
     pub before: Option<TargetId>,
     /// Its rank among its siblings once they are as planned; `None` of one that nothing is agreed upon.
     pub rank: Option<i64>,
-    /// Whether its place is agreed upon as soon as it is written, or now where it is not.
-    pub renews: bool,
-    /// Whether both sides moved it among its siblings, to different places, and neither decides.
-    pub disputed: bool,
+    /// What becomes of the agreement about its place.
+    pub agreement: PlaceAgreement,
+}
+
+/// What becomes of the agreement about the place of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaceAgreement {
+    /// Its new place is agreed upon as soon as it is written, or now where it is not.
+    Renewed,
+    /// It stays as it is.
+    Kept,
+    /// None is left: both sides moved it among its siblings, to different places, and neither decides.
+    Disputed,
 }
 
 /// An entry of a row of siblings on the target.
@@ -277,7 +286,10 @@ impl Planned {
     /// Whether it is written, and stays at the place that only the target gave it.
     pub fn is_left_in_place(&self) -> bool {
         matches!(self.action, Action::Update { .. })
-            && self.place.as_ref().is_some_and(|place| !place.renews)
+            && self
+                .place
+                .as_ref()
+                .is_some_and(|place| place.agreement != PlaceAgreement::Renewed)
     }
 
     /// What happens to it, as lists write it.

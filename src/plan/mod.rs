@@ -40,7 +40,8 @@ mod wanted;
 mod weights;
 
 pub use action::{
-    Action, Agreement, Agreements, Joined, ListOrder, PagePlace, Plan, Planned, Selected, Slot,
+    Action, Agreement, Agreements, Joined, ListOrder, PagePlace, PlaceAgreement, Plan, Planned,
+    Selected, Slot,
 };
 pub use approved::{Agreed, AgreedFile, Approval, Approved, Deletion, Intended, approvals};
 pub use cycles::{Cycle, cycles, stages_of};

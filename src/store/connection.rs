@@ -79,7 +79,7 @@ async fn sqlite(
     options: &SqliteConnectOptions,
     place: &Arc<str>,
 ) -> Result<Connection, StoreError> {
-    let opened = options.connect().await;
+    let opened = Box::pin(options.connect()).await;
     Ok(Connection {
         to: To::Sqlite(opened.map_err(|error| StoreError::of(error, place))?),
         place: Arc::clone(place),
@@ -215,7 +215,7 @@ impl Connection {
     /// # Errors
     /// [`StoreError::Unreachable`], at once: at the beginning a wrong address is more likely than a server that starts anew.
     pub(super) async fn postgres(server: Server, place: Arc<str>) -> Result<Self, StoreError> {
-        let connected = in_time(server.connect()).await;
+        let connected = in_time(Box::pin(server.connect())).await;
         let connection = connected.map_err(|error| StoreError::unreachable(error, &place))?;
         let to = To::Postgres {
             connection: Box::new(connection),
@@ -257,7 +257,7 @@ impl Connection {
         let done = match &mut self.to {
             To::Sqlite(connection) => {
                 let query = bound::<Sqlite>(&statement.sql, &statement.values);
-                let done = query.execute(connection).await;
+                let done = Box::pin(query.execute(connection)).await;
                 done.map(|done| done.rows_affected())
             }
             To::Postgres {
@@ -267,7 +267,7 @@ impl Connection {
             } => {
                 let sql = statement.numbered();
                 let query = bound::<Postgres>(&sql, &statement.values);
-                let done = lasting(is_lost, query.execute(&mut **connection)).await;
+                let done = lasting(is_lost, Box::pin(query.execute(&mut **connection))).await;
                 done.map(|done| done.rows_affected())
             }
         };
@@ -280,12 +280,14 @@ impl Connection {
     /// As of [`Connection::execute`].
     pub(super) async fn script(&mut self, sql: &str) -> Result<(), StoreError> {
         let done = match &mut self.to {
-            To::Sqlite(connection) => connection.execute(AssertSqlSafe(sql)).await.map(drop),
+            To::Sqlite(connection) => Box::pin(connection.execute(AssertSqlSafe(sql)))
+                .await
+                .map(drop),
             To::Postgres {
                 connection,
                 is_lost,
                 ..
-            } => lasting(is_lost, connection.execute(AssertSqlSafe(sql)))
+            } => lasting(is_lost, Box::pin(connection.execute(AssertSqlSafe(sql))))
                 .await
                 .map(drop),
         };
@@ -451,7 +453,7 @@ impl Connection {
         };
         let asked = Instant::now();
         loop {
-            match in_time(server.connect()).await {
+            match in_time(Box::pin(server.connect())).await {
                 Ok(fresh) => {
                     **connection = fresh;
                     *is_lost = false;
@@ -531,8 +533,8 @@ impl Connection {
         // Every transaction is durable already. Closing folds the log of a file into it, and the next opening does that just
         // as well, so a failure here costs nothing.
         match self.to {
-            To::Sqlite(connection) => drop(connection.close().await),
-            To::Postgres { connection, .. } => drop(in_time(connection.close()).await),
+            To::Sqlite(connection) => drop(Box::pin(connection.close()).await),
+            To::Postgres { connection, .. } => drop(in_time(Box::pin(connection.close())).await),
         }
     }
 }

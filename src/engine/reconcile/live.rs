@@ -110,7 +110,7 @@ async fn further<E: Ends>(
                 }
             }
             Err(error) if quiet.may_fail(&error) => {
-                context.journal.open.note(intent, &error.to_string())
+                context.journal.open.note(intent, &error.to_string());
             }
             Err(error) => return Err(error),
         }

@@ -15,7 +15,7 @@ use super::weigh::Place;
 use crate::domain::{
     AgreedPlace, Entity, Home, Id as _, Inventory, Key, Kind, Locale, Placement, SourceId, TargetId,
 };
-use crate::plan::action::{Agreements, PagePlace, Slot};
+use crate::plan::action::{Agreements, PagePlace, PlaceAgreement, Slot};
 use crate::plan::graph::Node;
 use crate::plan::policy::Policies;
 
@@ -248,8 +248,13 @@ impl<'a> Sides<'a> {
                 place_only: false,
                 before: None,
                 rank: merged.ranks[at],
-                renews: matches!(verdict, Verdict::Agrees | Verdict::Source),
-                disputed: homes[node] == Verdict::Agrees && verdict == Verdict::Both,
+                agreement: match verdict {
+                    Verdict::Agrees | Verdict::Source => PlaceAgreement::Renewed,
+                    Verdict::Both if homes[node] == Verdict::Agrees => PlaceAgreement::Disputed,
+                    Verdict::Target | Verdict::Both | Verdict::Unknown | Verdict::Held => {
+                        PlaceAgreement::Kept
+                    }
+                },
             };
             places.pages.insert(*node, Placed { verdict, place });
         }

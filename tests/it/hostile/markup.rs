@@ -89,8 +89,8 @@ fn pages(folder: &Path, into: &mut Vec<(String, String)>) {
 async fn names_that_are_markup_stay_text_in_every_page() {
     let stage = Stage::of(instances(&fixture("starter-site"))).await;
     stage.ends("sync", &[], 0).await;
-    let mut state = tainted(HOSTILE);
-    let hostile = state.instances.remove(0);
+    let mut served = tainted(HOSTILE);
+    let hostile = served.instances.remove(0);
     stage
         .edit(|source, target| {
             assert_eq!(
