@@ -119,17 +119,18 @@ impl PlanView {
         })
     }
 
-    /// What the target has of a template, whose zones keep their ids, of an asset, which keeps the spelling of its path, or
-    /// of an item or page with fields that stay as they are.
+    /// What the target has of a template, whose zones keep their ids, of an asset, which keeps the spelling of its path, of a
+    /// model, which keeps the companion fields that the server made for it, or of an item or page with fields that stay as they
+    /// are.
     fn existing(&self, entity: &Entity<SourceId>, id: Option<TargetId>) -> Option<Value> {
         let key: TargetKey = entity.key.with_id(id?);
         let is_needed = match key.kind {
-            Kind::Template | Kind::Asset => true,
+            Kind::Template | Kind::Asset | Kind::Model => true,
             Kind::Content | Kind::Page => {
                 self.merged.kept(&entity.key).is_some()
                     || self.policies.has_read_only_fields(entity)
             }
-            Kind::Model | Kind::Container | Kind::Gallery | Kind::Redirection => false,
+            Kind::Container | Kind::Gallery | Kind::Redirection => false,
         };
         let there = is_needed.then(|| self.target_inventory.get(&key));
         there.flatten().map(|there| there.body.parse())
