@@ -84,8 +84,7 @@ pub(super) async fn run(args: &ApplyArgs) -> Result<ExitStatus, Error> {
         return Ok(status_of(plan.counts.keys().copied()));
     }
     let ends = Ends::of(&settings)?;
-    let store = Store::open(&settings.paths.state).await?;
-    let store = store.with_blobs(settings.paths.blobs.as_ref());
+    let store = run_lookup::open_or_create(&settings.paths).await?;
     let attempts = match attempts(&store, &plan).await {
         Ok(attempts) => attempts,
         Err(error) => {

@@ -333,7 +333,7 @@ impl Answers {
         )
     }
 
-    /// Asks whether to sign in now. Where another place for the token was named, no answer is no.
+    /// Asks whether to sign in now. The default is no where another place for the token was named.
     fn takes_sign_in(&self, ask: &mut impl FnMut(&str) -> Option<String>) -> bool {
         let is_usual = self.token == TokenPlace::Environment;
         let choice = if is_usual { "[Y/n]" } else { "[y/N]" };
@@ -348,7 +348,7 @@ impl Answers {
 }
 
 impl TokenPlace {
-    /// What to do where there is no token.
+    /// The next step without a token.
     const fn next_step(self) -> &'static str {
         match self {
             Self::Environment => {

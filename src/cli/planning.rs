@@ -139,8 +139,8 @@ pub(super) async fn outlooks(
         drop(sink);
         session.matching.hints.splice(0..0, hints.iter().cloned());
         let label = (each.len() > 1).then(|| settings.target.label());
-        let told = (label, hashes);
-        planning.push(decided(session, (settings, told), &store, received).boxed());
+        let shown = (label, hashes);
+        planning.push(decided(session, (settings, shown), &store, received).boxed());
     }
     drop(readers);
     let planned = join_all(planning).await;
@@ -161,9 +161,11 @@ async fn decided(
         let mut decided = session.decide().await?;
         if hashes == MediaHashes::Auto {
             let mut hashing = Hashing::of(label, settings.output.quiet);
-            let mut told = |done, all| hashing.tell(done, all);
+            let mut progress = |done, all| hashing.tell(done, all);
             let limits = HashLimits::default();
-            session.hash_files(&mut decided, limits, &mut told).await;
+            session
+                .hash_files(&mut decided, limits, &mut progress)
+                .await;
         }
         Ok::<_, Error>(decided)
     };

@@ -17,14 +17,13 @@ use super::pairs::{self, Ended};
 use super::planning::Again;
 use super::session::Work;
 use super::sync::PolicyArgs;
-use super::{stop, targets};
+use super::{run_lookup, stop, targets};
 use crate::config::{Config, Settings};
 use crate::domain::EntityKey;
 use crate::engine::{Decided, PullError, RunError, RunReport};
 use crate::error::{Error, ExitStatus};
 use crate::plan::{Action, Planned};
 use crate::report;
-use crate::store::Store;
 
 /// Migrates along a chain of instances, one hop after the other
 ///
@@ -211,8 +210,7 @@ async fn pair(settings: &Settings) -> Ended {
     };
     let carried_out = async {
         let ends = Ends::of(settings)?;
-        let store = Store::open(&settings.paths.state).await?;
-        let store = store.with_blobs(settings.paths.blobs.as_ref());
+        let store = run_lookup::open_or_create(&settings.paths).await?;
         pairs::run_one(settings, ends, store, work).await
     };
     carried_out.await.unwrap_or_else(Ended::before_it_began)

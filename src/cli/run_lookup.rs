@@ -14,7 +14,14 @@ pub(super) const ALL: u32 = 1_000_000;
 /// [`Error::Usage`] when there is none: opening would create it, and looking should leave no trace.
 /// [`Error::Store`] when it cannot be opened, [`Error::Config`] when its place cannot be.
 pub(super) async fn open(config: &Config) -> Result<Store, Error> {
-    let paths = existing(config).await?;
+    open_or_create(&existing(config).await?).await
+}
+
+/// Opens the state, which is created when absent, with the place of the files that it keeps.
+///
+/// # Errors
+/// [`Error::Store`] when it cannot be opened.
+pub(super) async fn open_or_create(paths: &Paths) -> Result<Store, Error> {
     let store = Store::open(&paths.state).await?;
     Ok(store.with_blobs(paths.blobs.as_ref()))
 }

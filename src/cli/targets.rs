@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::ends::Ends;
 use super::pairs::{self, Ended, Pair};
 use super::session::{self, Work};
-use super::table;
+use super::{run_lookup, table};
 use crate::config::{OutputMode, Settings};
 use crate::error::{self, Error, ExitStatus};
 use crate::event::RunFailure;
@@ -36,8 +36,7 @@ pub(super) async fn run(each: &[Settings], work: &Work) -> Result<Vec<Ended>, Er
         return Ok(Vec::new());
     };
     let ends = Ends::of_each(each)?;
-    let store = Store::open(&first.paths.state).await?;
-    let store = store.with_blobs(first.paths.blobs.as_ref());
+    let store = run_lookup::open_or_create(&first.paths).await?;
     carry_out(each.iter().cloned().zip(ends).collect(), store, work).await
 }
 

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 use super::files::{Fetched, fetched};
 use super::pace::Class;
 use super::pull::Reader;
-use crate::domain::{ContentHash, Inventory, Kind, SourceId, TargetId};
+use crate::domain::{ContentHash, EntityKey, Inventory, Kind, SourceId, TargetId};
 use crate::instance::{Effect, RequestError, Source, Target};
 use crate::plan::{AssetLook, ByteQuestion, Files, KnownBytes};
 use crate::store::Mapping;
@@ -39,16 +39,17 @@ enum Found {
     Nothing,
 }
 
-/// What is known of the bytes of assets without reading more: what was read, and what the state has of files whose date did
-/// not move since.
+/// What is known of the bytes of assets without reading more: what was read, and what the state has of those that are `shown`, if
+/// the date of the file is the same as then.
 pub(super) fn known(
     looked: &HashMap<SourceId, Looked>,
     mappings: &[Mapping],
     target: &Inventory<TargetId>,
+    shown: impl Fn(&EntityKey) -> bool,
 ) -> Files {
     let mut files = Files::new();
-    let is_asset = |row: &&Mapping| row.key.kind == Kind::Asset;
-    for row in mappings.iter().filter(is_asset) {
+    let is_shown = |row: &&Mapping| row.key.kind == Kind::Asset && shown(&row.key);
+    for row in mappings.iter().filter(is_shown) {
         let is_unmoved = || {
             let there = target.get(&row.key.with_id(row.target))?.body.parse();
             let before = row.bytes_date.as_deref();

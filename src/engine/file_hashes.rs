@@ -57,12 +57,12 @@ impl Default for HashLimits {
 }
 
 impl<S: Source, T: Target> Session<S, T> {
-    /// Finds out the hashes of the files that the plan shows. `told` is called with how many are done, and how many there are.
+    /// Finds out the hashes of the files that the plan shows. `progress` is called with how many are done, and how many there are.
     pub async fn hash_files(
         &self,
         decided: &mut Decided,
         limits: HashLimits,
-        told: &mut (dyn FnMut(usize, usize) + Send),
+        progress: &mut (dyn FnMut(usize, usize) + Send),
     ) {
         let mut files = decided.files();
         let search = Search {
@@ -84,7 +84,7 @@ impl<S: Source, T: Target> Session<S, T> {
             while let Some((asset, known)) = found.next().await {
                 done += 1;
                 files.insert(asset, known);
-                told(done, wanted.len());
+                progress(done, wanted.len());
             }
         };
         // What is not found by then is said to be unknown.

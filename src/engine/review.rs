@@ -8,9 +8,9 @@ use futures_util::future::BoxFuture;
 
 use super::asset_bytes::{Looked, known};
 use super::run_error::RunError;
-use crate::domain::{Inventory, Locale, SourceId, TargetId};
+use crate::domain::{EntityKey, Inventory, Locale, SourceId, TargetId};
 use crate::instance::Webhook;
-use crate::plan::{Files, Node, Plan, Prune};
+use crate::plan::{Files, Node, Plan, Prune, shows_file};
 use crate::store::Mapping;
 
 /// A plan and both instances that it was made from.
@@ -50,8 +50,12 @@ impl Decided {
     /// What is known of the bytes of assets: what was found out about those that the plan shows, or else what was known
     /// anyway.
     pub fn files(&self) -> Files {
+        let shown = |key: &EntityKey| {
+            let planned = self.source.position(key);
+            planned.is_some_and(|node| shows_file(&self.plan.entities[node as usize]))
+        };
         let found = self.hashed.clone();
-        found.unwrap_or_else(|| known(&self.looked, &self.mappings, &self.target))
+        found.unwrap_or_else(|| known(&self.looked, &self.mappings, &self.target, shown))
     }
 
     /// Whether a run that carries this out writes anything.

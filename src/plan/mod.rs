@@ -64,7 +64,7 @@ pub use notice::{Concern, Notice, warnings};
 pub use overview::{
     BothBytes, Change, Deferred, Effort, EffortLimits, Entry, FileChange, FileFacts, FileHash,
     Files, Gone, Group, HashUnknown, KnownBytes, Move, Overview, Removed, Seen, ShownFile,
-    file_lines, gone, shown_files,
+    file_lines, gone, shown_files, shows_file,
 };
 pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload, put_back, whole_payload};
 pub use policy::{OnConflict, Pattern, PatternError, Policies};

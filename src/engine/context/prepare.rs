@@ -170,7 +170,7 @@ impl PlanView {
                 .id
                 .or_else(|| self.ids.shared(entity.key.kind, entity.key.id)),
             container: container_of(&item.save.body).to_owned(),
-            // Nothing leaves whose parent is not known.
+            // No page is sent before its parent is known.
             parent: self.home_parent(item.node).unwrap_or_default(),
             newest: of_kind.last().map_or(0, |newest| newest.key.id.raw()),
             unmatched: self.unmatched_near(&item.save),

@@ -114,13 +114,14 @@ impl Limits {
         }
     }
 
-    const fn of(&self, class: Class) -> usize {
+    /// Jobs of a class in flight; `sizes` are within these limits.
+    const fn of(&self, class: Class, sizes: &Sizes) -> usize {
         match class {
             Class::Save | Class::Delete => self.saves,
             Class::Redirections | Class::Workflow => 1,
             Class::Asset => self.assets,
-            Class::Content => self.batches,
-            Class::Page => self.pages,
+            Class::Content => sizes.at_once,
+            Class::Page => sizes.pages,
         }
     }
 }
@@ -297,11 +298,7 @@ impl ReadyQueues {
 
     fn job_of(&mut self, queue: &Queue, waits: &dyn Fn(&Ready) -> bool) -> Option<Job> {
         let class = queue.class();
-        let limit = match class {
-            Class::Content => self.sizes.at_once,
-            Class::Page => self.sizes.pages,
-            _ => self.limits.of(class),
-        };
+        let limit = self.limits.of(class, &self.sizes);
         let free = limit.saturating_sub(self.in_flight.get(&class).copied().unwrap_or(0));
         if free == 0 || (class == Class::Asset && self.files_in_flight >= self.limits.files) {
             return None;

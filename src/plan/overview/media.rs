@@ -320,6 +320,14 @@ pub struct ShownFile<'a> {
     pub there: Option<&'a Entity<TargetId>>,
 }
 
+/// Whether a plan shows the file of an asset if it is another one than on the target.
+pub fn shows_file(planned: &Planned) -> bool {
+    matches!(
+        Intended::of(planned),
+        Some(Intended::Update | Intended::Conflict | Intended::LeftAlone)
+    )
+}
+
 /// The files of which a plan shows a hash: new ones, and those that are listed otherwise on the two sides.
 pub fn shown_files<'a>(
     plan: &'a Plan,

@@ -22,7 +22,7 @@ pub use effort::{Effort, EffortLimits};
 pub use make::{Seen, gone};
 pub use media::{
     BothBytes, FileChange, FileFacts, FileHash, Files, HashUnknown, KnownBytes, ShownFile,
-    file_lines, shown_files,
+    file_lines, shown_files, shows_file,
 };
 
 /// A plan as people read it.

@@ -114,11 +114,8 @@ fn bucket<'e>(
         if CREDENTIALS.contains(&variable) {
             drop(Secret::new(value));
         }
-        if let Some(url) = (variable == "AWS_ENDPOINT_URL" || variable == "AWS_ENDPOINT")
-            .then(|| Url::parse(value).ok())
-            .flatten()
-        {
-            learn(url.as_str());
+        if variable == "AWS_ENDPOINT_URL" || variable == "AWS_ENDPOINT" {
+            learn(value);
         }
         let key = variable.starts_with(PREFIX).then_some(variable)?;
         Some((key.to_ascii_lowercase().parse().ok()?, value.to_owned()))
