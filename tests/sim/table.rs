@@ -20,8 +20,9 @@ const TWICE: u64 = 20;
 const SHRUNK: usize = 2;
 
 /// Seeds in which the engine broke a rule once. They are played with any others.
-const ONCE_BROKEN: [u64; 14] = [
-    14, 204, 241, 419, 563, 774, 941, 1037, 3033, 3461, 5060, 5669, 8362, 9202,
+const ONCE_BROKEN: [u64; 18] = [
+    14, 204, 241, 419, 563, 774, 941, 1037, 1082, 2267, 3033, 3461, 5060, 5669, 6302, 7187, 8362,
+    9202,
 ];
 
 /// Lines of the trace of a shrunk history that are printed. Replaying it prints all.
