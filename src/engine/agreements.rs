@@ -12,7 +12,7 @@ use crate::domain::{
     ContentHash, Entity, EntityKey, FieldHashes, Filled, Kind, Proof, SourceId, TargetId,
 };
 use crate::plan::{Action, ListOrder, Node, Planned, Schema, field_hashes, normal, without};
-use crate::store::{Change, Mapping, MappingOrigin, StoreError};
+use crate::store::{Change, Mapping, MappingOrigin, PublishState, Publishing, StoreError};
 
 /// Rows in one commit: few enough that the store answers others in between.
 const ROWS: usize = 1_000;
@@ -52,7 +52,8 @@ impl<E: Ends> RunContext<E> {
         self.note(rows).await
     }
 
-    /// Rows without a base for entities that were recognised and differ: the next run must not take them for new.
+    /// Rows without a base for entities that were recognised and differ: the next run must not take them for new, and what refers
+    /// to them is written with the ids of these counterparts.
     fn recognised(&self, known: &HashMap<&EntityKey, &Mapping>) -> Vec<Mapping> {
         let entities = self.view.source_inventory.entities().iter();
         let conflicts = entities.zip(&self.view.plan.entities);
@@ -61,27 +62,23 @@ impl<E: Ends> RunContext<E> {
             before.is_some() && before == target
         };
         let row = |(entity, planned): (&Entity<SourceId>, &Planned)| match planned.action {
-            Action::Conflict { target }
-                if planned.evidence.is_some() && !is_known(entity, target) =>
-            {
-                Some(Mapping {
-                    key: entity.key.clone(),
-                    target: target?,
-                    target_name: None,
-                    source_version: None,
-                    target_version: None,
-                    source_hash: None,
-                    target_hash: None,
-                    proof: Proof::Equal,
-                    filled: Filled::new(),
-                    fields: None,
-                    bytes_hash: None,
-                    bytes_date: None,
-                    evidence: None,
-                    origin: MappingOrigin::Adopted,
-                    run: self.journal.run.clone(),
-                })
-            }
+            Action::Conflict { target } if !is_known(entity, target) => Some(Mapping {
+                key: entity.key.clone(),
+                target: target?,
+                target_name: None,
+                source_version: None,
+                target_version: None,
+                source_hash: None,
+                target_hash: None,
+                proof: Proof::Equal,
+                filled: Filled::new(),
+                fields: None,
+                bytes_hash: None,
+                bytes_date: None,
+                evidence: None,
+                origin: MappingOrigin::Adopted,
+                run: self.journal.run.clone(),
+            }),
             _ => None,
         };
         conflicts.filter_map(row).collect()
@@ -183,6 +180,27 @@ impl<E: Ends> RunContext<E> {
         }
     }
 
+    /// Notes the version of what was published and read back as it was sent. Without it, a later run publishes the item again
+    /// below a newer draft of the source.
+    pub(super) async fn remember_shown(
+        &self,
+        published: &HashMap<Node, Publishing>,
+        compared: &[Compared],
+    ) -> Result<(), StoreError> {
+        let equal = compared.iter().filter(|compared| compared.is_equal);
+        let shown = equal.filter_map(|compared| {
+            let noted = published.get(&compared.node)?;
+            let shown = Publishing {
+                state: PublishState::Published,
+                version: self.view.planned(compared.node).source_hash,
+                ..noted.clone()
+            };
+            let is_open = noted.version.is_none();
+            is_open.then(|| Change::Publishing(Box::new(shown)))
+        });
+        self.commit_rows(shown).await
+    }
+
     /// Notes in which order lists stand on both sides.
     pub(super) async fn remember_lists(&self, lists: Vec<ListOrder>) -> Result<(), StoreError> {
         let order = |order: ListOrder| Change::ListOrder {
@@ -198,7 +216,11 @@ impl<E: Ends> RunContext<E> {
     }
 
     async fn note(&self, rows: Vec<Mapping>) -> Result<(), StoreError> {
-        let mut rows = rows.into_iter().flat_map(|mapping| self.claimed(mapping));
+        let rows = rows.into_iter().flat_map(|mapping| self.claimed(mapping));
+        self.commit_rows(rows).await
+    }
+
+    async fn commit_rows(&self, mut rows: impl Iterator<Item = Change>) -> Result<(), StoreError> {
         loop {
             let changes: Vec<Change> = rows.by_ref().take(ROWS).collect();
             if changes.is_empty() {

@@ -1,5 +1,6 @@
 //! A whole run: read, plan, upload, publish, delete, verify.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ use super::verify::{Difference, Scope, Verified, verify};
 use crate::domain::{EntityKey, Guid, Inventory, Kind, Locale, SourceId};
 use crate::event::{Bottleneck, Command, Event, Phase};
 use crate::instance::{Source, Target};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Node, Plan};
+use crate::store::Publishing;
 
 /// How a run ended.
 #[derive(Debug)]
@@ -131,12 +133,15 @@ impl<S: Source, T: Target> Session<S, T> {
             report.end = ordered.end;
             report.failed += ordered.failed;
         }
+        let mut shown = HashMap::new();
         if report.end.is_complete() {
             let known = (&**prepared.mappings, &prepared.published);
             let choice = (known, self.approved.as_deref());
             let published = publish::publish(&context, choice, after.reading, &mut control).await?;
             report.end = published.end;
             report.unpublished = published.refused;
+            report.failed += published.unsaved_drafts;
+            shown = published.published;
         }
         let mut still_there = Vec::new();
         if report.end.is_complete() {
@@ -148,7 +153,7 @@ impl<S: Source, T: Target> Session<S, T> {
             still_there = pruned.differences;
         }
         if report.end.is_complete() && self.options.verify {
-            let what = (&*prepared.locales, still_there);
+            let what = (&*prepared.locales, still_there, &shown);
             match self.verify_after(&context, what, &mut control).await? {
                 Ok(found) => report.differences = Some(found),
                 Err(end) => report.end = end,
@@ -163,7 +168,7 @@ impl<S: Source, T: Target> Session<S, T> {
     async fn verify_after(
         &self,
         context: &Arc<RunContext<(S, T)>>,
-        (locales, earlier): (&[Locale], Vec<Difference>),
+        (locales, earlier, shown): (&[Locale], Vec<Difference>, &HashMap<Node, Publishing>),
         control: &mut Control<'_>,
     ) -> Result<Result<Vec<Difference>, End>, RunError> {
         if control.is_asked() {
@@ -174,6 +179,7 @@ impl<S: Source, T: Target> Session<S, T> {
             Ok(verified) => verified?,
             Err(cut) => return Ok(Err(cut.into())),
         };
+        context.remember_shown(shown, &verified.compared).await?;
         context.remember_compared(verified.compared).await?;
         context.remember_lists(verified.lists).await?;
         context.remember_rows(verified.places).await?;

@@ -282,7 +282,7 @@ pub struct Publishing {
     pub reason: Option<String>,
     /// What the public saw of it before.
     pub live: FormerLive,
-    /// The hash of the version of the source that was published; `None` in notes of earlier programs.
+    /// The hash of the version of the source that was published; `None` as long as it was not read back as it was sent.
     pub version: Option<ContentHash>,
 }
 

@@ -181,7 +181,8 @@ fn publishing_noted(publishing: &Publishing) -> Statement<'_> {
     query(
         "INSERT INTO publishings (run, kind, source_id, locale, target_id, name, state, reason, live)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (run, kind, source_id, locale) DO UPDATE SET state = excluded.state, reason = excluded.reason",
+         ON CONFLICT (run, kind, source_id, locale) DO UPDATE
+         SET state = excluded.state, reason = excluded.reason, live = excluded.live",
     )
     .bind(&publishing.run.0)
     .bind(publishing.key.kind.name())

@@ -243,6 +243,34 @@ async fn a_little_edited_on_both_sides_it_is_a_conflict_and_no_second_item() {
     found.assert_is_right();
 }
 
+/// A page at the path of one of the source that says something else is its counterpart, although it is not written: what refers
+/// to it is written with its id. So the state has the pair.
+#[tokio::test]
+async fn a_page_in_conflict_is_in_the_state() {
+    let mut state = filled(instances(&fixture("starter-site")), &[&[]]).await;
+    let page = instance(&mut state, TARGET).pages.iter_mut();
+    let mut pages = page.filter(|row| row["locale"] == "en-us" && row["name"] == "about");
+    let page = pages.next().unwrap();
+    page.insert("title".to_owned(), json!("Words of the target"));
+    let id = page["pageID"].as_i64().unwrap();
+    drop(pages);
+    let (workspace, server) = (Workspace::new(), play(state).await);
+    let done = end_of(workspace.sync(&server, JSON)).await;
+    assert_eq!(done.code, Some(5), "{}", done.stderr);
+    let reason = format!("the target's page {id} has the same path and differs");
+    assert!(done.stdout.contains(&reason), "{}", done.stdout);
+    let exported = end_of(workspace.command(["state", "export"])).await;
+    let rows = exported.stdout.lines();
+    let rows = rows.map(|row| serde_json::from_str::<Value>(row).unwrap());
+    let mut pages = rows.filter(|row| row["table"] == "mappings" && row["row"]["kind"] == "page");
+    assert!(
+        pages.any(|row| row["row"]["target_id"] == json!(id) && row["row"]["locale"] == "en-us"),
+        "{}",
+        exported.stdout
+    );
+    server.stop().await;
+}
+
 /// The sizes that were asked for, by name: `cargo test --test it lost_state -- --ignored`.
 #[tokio::test]
 #[ignore = "some minutes"]

@@ -1,10 +1,14 @@
 //! Items that the source shows to the public in an older version than the draft that editors have: both arrive.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use lockgate::mock::Server;
 use serde_json::{Value, json};
 
 use crate::binary::{Ended, TOKEN, Workspace, end_of};
 use crate::cli_life::Running;
+use crate::hostile::proxy::{Answer, Asked, Proxy};
 use crate::support::{SOURCE, TARGET, fixture, instances, serve_with};
 
 /// An article, which links to an author and shows images.
@@ -314,6 +318,95 @@ async fn a_run_that_is_killed_between_the_two_saves_is_resumed() {
     }
     assert!(killed > 1, "{killed}");
     sync(&workspace, &server, &["--publish"]).await;
+    arrived(&server, (PUBLIC, DRAFT)).await;
+    is_quiet(&workspace, &server).await;
+}
+
+/// A proxy in front of the target that shows the published version of the article without its author, so many times.
+async fn without_author(server: &Server, times: u32) -> (Proxy, Arc<AtomicU32>) {
+    let left = Arc::new(AtomicU32::new(times));
+    let spoils = Arc::clone(&left);
+    let proxy = Proxy::start(
+        &server.base_url(),
+        move |asked: &Asked, answer: &mut Answer| {
+            let Ok(mut rows) = serde_json::from_slice::<Value>(&answer.body) else {
+                return;
+            };
+            let is_read = asked.method == "GET" && asked.is_for("/api/v1/instance/");
+            for row in rows
+                .as_array_mut()
+                .into_iter()
+                .flatten()
+                .filter(|_| is_read)
+            {
+                if row["contentID"].is_null() || headline_of(row) != PUBLIC {
+                    continue;
+                }
+                let is_left = spoils.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                    left.checked_sub(1)
+                });
+                if let (Ok(_), Some(fields)) = (is_left, row["fields"].as_object_mut()) {
+                    fields.retain(|name, _| !name.eq_ignore_ascii_case("writerID"));
+                }
+            }
+            answer.body = rows.to_string().into_bytes();
+        },
+    )
+    .await;
+    (proxy, left)
+}
+
+/// The draft that goes on top hides it from the verification.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_public_version_that_lost_a_reference_is_saved_once_more_before_it_is_published() {
+    let (server, workspace) = (play().await, Workspace::new());
+    edit(&server, DRAFT).await;
+    let (proxy, left) = without_author(&server, 1).await;
+    let args = ["--publish"];
+    let ends = (&*server.base_url(), proxy.url());
+    let done = end_of(workspace.across("sync", ends, &args)).await;
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert_eq!(left.load(Ordering::SeqCst), 0, "it was not read back");
+    arrived(&server, (PUBLIC, DRAFT)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_public_version_that_the_target_does_not_keep_is_not_published() {
+    let (server, workspace) = (play().await, Workspace::new());
+    edit(&server, DRAFT).await;
+    let (proxy, _) = without_author(&server, 9).await;
+    let ends = (&*server.base_url(), proxy.url());
+    let done = end_of(workspace.across("sync", ends, &["--publish"])).await;
+    assert_eq!(done.code, Some(1), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("stored it otherwise than it was sent"),
+        "{}",
+        done.stderr
+    );
+    let id = there(&server);
+    assert_eq!(public(&server, TARGET, id).await, None);
+    assert_eq!(headline_of(&newest(&server, TARGET, id).await), DRAFT);
+    // As soon as the target keeps it, it arrives.
+    sync(&workspace, &server, &["--publish"]).await;
+    arrived(&server, (PUBLIC, DRAFT)).await;
+    is_quiet(&workspace, &server).await;
+}
+
+/// A run that does not compare does not know what it has published.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_published_and_not_read_back_is_published_again_below_a_newer_draft() {
+    let (server, workspace) = (play().await, Workspace::new());
+    sync(&workspace, &server, &["--publish", "--no-verify"]).await;
+    edit(&server, DRAFT).await;
+    let published = || {
+        let writes = server.writes(TARGET).into_iter();
+        writes
+            .filter(|one| one.path.contains("batch-workflow"))
+            .count()
+    };
+    let count = published();
+    sync(&workspace, &server, &["--publish"]).await;
+    assert_eq!(published(), count + 1);
     arrived(&server, (PUBLIC, DRAFT)).await;
     is_quiet(&workspace, &server).await;
 }

@@ -5,17 +5,17 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::{StreamExt, stream};
 
-use super::below::{self, Version};
+use super::below;
 use super::choice::Published;
 use super::together::Together;
-use crate::domain::{Entity, EntityKey, Failure, Locale, Outcome, SourceId, TargetId};
+use crate::domain::{ContentHash, Entity, EntityKey, Failure, Locale, Outcome, SourceId, TargetId};
 use crate::engine::context::{Ends, RunContext};
 use crate::engine::jobs::{Finished, Jobs};
 use crate::engine::publishing::{Moved, SameWords, move_more, move_some};
 use crate::engine::state::{How, Job, Saved, StepResult};
 use crate::event::Event;
 use crate::instance::Workflow;
-use crate::plan::Node;
+use crate::plan::{Node, Planned};
 use crate::store::{Change, FormerLive, PublishState, Publishing, StoreError};
 
 /// What came of it so far.
@@ -27,6 +27,8 @@ pub(super) struct Results {
     pub(super) refused: Vec<(EntityKey, String)>,
     /// What was not asked for, because something that has to be there is not.
     pub(super) held_back: Vec<(EntityKey, String)>,
+    /// How many newer drafts could not be saved on top of what was published.
+    pub(super) unsaved_drafts: usize,
     /// All of those that are not published.
     lost: HashSet<Node>,
 }
@@ -207,7 +209,11 @@ impl<E: Ends> Publisher<E> {
             .commit(outcomes.collect())
             .await?;
         if !saved.is_empty() {
-            below::save_drafts(&self.context, &first.locale, &saved).await?;
+            let unsaved = below::save_drafts(&self.context, &first.locale, &saved).await?;
+            self.results
+                .lock()
+                .expect("no holder panics")
+                .unsaved_drafts += unsaved;
         }
         self.emit_refused(some, &moved).await;
         Ok(some
@@ -223,7 +229,7 @@ impl<E: Ends> Publisher<E> {
         self.step == Workflow::Publish && planned.public.is_some()
     }
 
-    /// Saves the versions that are going to be published over newer drafts: what they are or may be on top of, and why some are not
+    /// Saves the versions that are going to be published over newer drafts: what they may be on top of, and why some are not
     /// published.
     async fn save_public(
         &self,
@@ -232,19 +238,20 @@ impl<E: Ends> Publisher<E> {
     ) -> Result<(Vec<Node>, Moved), StoreError> {
         let (mut saved, mut unsaved) = (Vec::new(), Moved::default());
         let nodes: Vec<Node> = some.iter().map(|published| published.node).collect();
-        let results = below::save(&self.context, locale, (&nodes, Version::Public)).await?;
+        let results = below::save_public(&self.context, locale, &nodes).await?;
         for (published, result) in some.iter().zip(results) {
             match result {
-                StepResult::Done(_) => saved.push(published.node),
-                StepResult::Held => unsaved.left.push(published.id),
-                StepResult::Failed { reason, cause } => {
+                StepResult::Held => {
+                    unsaved.left.push(published.id);
+                    continue;
+                }
+                StepResult::Done(_) => {}
+                // It may be there all the same.
+                StepResult::Failed { reason, .. } => {
                     unsaved.refused.insert(published.id, reason);
-                    // It may be there all the same.
-                    if cause.failure == Failure::InDoubt {
-                        saved.push(published.node);
-                    }
                 }
             }
+            saved.push(published.node);
         }
         Ok((saved, unsaved))
     }
@@ -264,7 +271,7 @@ impl<E: Ends> Publisher<E> {
                     state: PublishState::Open,
                     reason: None,
                     live: context.former_live(node, id).await,
-                    version: planned.public.or(planned.source_hash),
+                    version: read_back(planned),
                 }
             }
         };
@@ -318,6 +325,15 @@ impl<E: Ends> Publisher<E> {
             how: How::AsPlanned,
         })
     }
+}
+
+/// The hash of the version that is going to be published, where it is known that the target has it as it is on the source. What
+/// this run wrote is known by the verification alone.
+fn read_back(planned: &Planned) -> Option<ContentHash> {
+    let as_written = planned.source_hash;
+    planned
+        .public
+        .or_else(|| as_written.filter(|_| !planned.action.is_work()))
 }
 
 /// Why something is held back.

@@ -1,6 +1,6 @@
 //! The publishing of a run, from its first request to its last event.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::choice::{Choice, Former, Published, entities, to_withdraw};
@@ -18,13 +18,17 @@ use crate::engine::sink::counted;
 use crate::event::Event;
 use crate::instance::Workflow;
 use crate::plan::{Approved, Node};
-use crate::store::{Mapping, StoreError};
+use crate::store::{Mapping, Publishing, StoreError};
 
 /// The outcome of the publications of a run.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Publications {
     /// What could not be published, or was held back, with the reason.
     pub(in crate::engine) refused: Vec<(EntityKey, String)>,
+    /// What was published.
+    pub(in crate::engine) published: HashMap<Node, Publishing>,
+    /// How many newer drafts could not be saved on top of what was published.
+    pub(in crate::engine) unsaved_drafts: usize,
     /// How the run ended by that.
     pub(in crate::engine) end: End,
 }
@@ -70,8 +74,8 @@ pub(in crate::engine) async fn publish<E: Ends>(
     drafts.retain(|node| !to_publish.contains(node) && !context.live.unfinished.contains(node));
     if !(chosen.is_empty() && withdrawn.is_empty()) && control.is_asked() {
         return Ok(Publications {
-            refused: Vec::new(),
             end: End::Interrupted,
+            ..Publications::default()
         });
     }
     let away = (withdrawn, Workflow::Unpublish, Together::default());
@@ -93,9 +97,9 @@ pub(in crate::engine) async fn publish<E: Ends>(
     ];
     if counts.iter().any(|count| *count > 0) {
         let counts = counts.map(|number| u32::try_from(number).unwrap_or(u32::MAX));
-        let [published, refused, held_back, unpublished, drafts] = counts;
+        let [count, refused, held_back, unpublished, drafts] = counts;
         let finished = Event::PublishFinished {
-            published,
+            published: count,
             refused,
             held_back,
             unpublished,
@@ -105,6 +109,8 @@ pub(in crate::engine) async fn publish<E: Ends>(
     }
     Ok(Publications {
         refused: [refused, held_back].concat(),
+        published: published.published,
+        unsaved_drafts: published.unsaved_drafts,
         end,
     })
 }
