@@ -195,6 +195,13 @@ impl Log {
             .collect()
     }
 
+    /// How many requests fit.
+    pub(crate) fn count(&self, wanted: impl Fn(&RequestRecord) -> bool) -> usize {
+        let inner = self.lock();
+        let fitting = inner.entries.iter().filter(|entry| wanted(&entry.record));
+        fitting.count()
+    }
+
     /// Clears the requests so far. Sequence numbers continue.
     pub(crate) fn clear(&self) {
         self.lock().entries.clear();
