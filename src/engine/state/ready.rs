@@ -665,17 +665,35 @@ mod tests {
     #[test]
     fn an_encoding_is_proven_by_one_item_before_others_use_it() {
         let mut queues = ReadyQueues::new(LIMITS);
-        queues.push(content(0, 9, 0b01));
-        queues.push(content(1, 8, 0b01));
-        queues.push(content(2, 7, 0b10));
-        let probe = queues.next_job(&|_| true).unwrap();
-        assert!(probe.probe);
-        assert_eq!(nodes(&probe), [0]);
+        (0..4).for_each(|node| queues.push(content(node, 9 - node, 0b01)));
+        let first = queues.next_job(&|_| true).unwrap();
+        assert_eq!(nodes(&first), [0]);
         assert_eq!(queues.next_job(&|_| true), None);
-        queues.finished(&probe, 0b01);
-        let next = queues.next_job(&|_| true).unwrap();
-        assert_eq!((nodes(&next), next.probe), (vec![1], false));
-        assert!(queues.next_job(&|_| true).unwrap().probe);
+        queues.finished(&first, 0);
+        let second = queues.next_job(&|_| true).unwrap();
+        assert_eq!(nodes(&second), [1], "the first one proved nothing");
+        queues.finished(&second, 0b01);
+        assert_eq!(nodes(&queues.next_job(&|_| true).unwrap()), [2, 3]);
+    }
+
+    /// Where each batch took two seconds, a run had spent a third of its time on proofs, one after another, behind all that
+    /// needed none.
+    #[test]
+    fn several_encodings_are_proven_at_one_time_and_beside_what_needs_no_proof() {
+        let mut queues = ReadyQueues::new(LIMITS);
+        queues.push(content(0, 9, 0));
+        queues.push(content(1, 8, 0b001));
+        queues.push(content(2, 7, 0b001));
+        queues.push(content(3, 6, 0b011));
+        let first = queues.next_job(&|_| true).unwrap();
+        assert_eq!(nodes(&first), [0, 1, 3]);
+        queues.push(content(4, 5, 0b110));
+        queues.push(content(5, 4, 0b010));
+        queues.push(content(6, 3, 0));
+        let second = queues.next_job(&|_| true).unwrap();
+        assert_eq!(nodes(&second), [4, 6], "one of its encodings is new");
+        queues.finished(&first, 0b011);
+        assert_eq!(nodes(&queues.next_job(&|_| true).unwrap()), [2, 5]);
     }
 
     #[test]
