@@ -576,6 +576,30 @@ mod tests {
         );
     }
 
+    /// One that stalls was looked at each time that another one was done: up to 27 looks at a batch.
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_that_stalls_is_looked_at_less_and_less_often_itself() {
+        let times = BatchTimes::default();
+        for _ in 0..20 {
+            follow(&times, 1, ms(100)).await;
+        }
+        times.note_idle(true);
+        let stalling = Server::new(1, ms(3_000), Duration::ZERO);
+        let beside = Server::new(1, ms(100), Duration::ZERO);
+        let others = async {
+            for _ in 0..20 {
+                hand_in(&times, &beside, (BatchKind::Page, 1)).await;
+            }
+        };
+        let started = Instant::now();
+        let stalled = async {
+            let looks = hand_in(&times, &stalling, (BatchKind::Content, 1)).await;
+            (looks, started.elapsed())
+        };
+        let ((looks, took), ()) = tokio::join!(stalled, others);
+        assert!(looks <= 9 && took <= ms(4_500), "{looks} looks, {took:?}");
+    }
+
     /// The first batches of a run were looked at 50 ms after they left, however slow the server was known to be.
     #[tokio::test(start_paused = true)]
     async fn a_first_batch_is_looked_at_when_a_probe_found_such_batches_done() {
