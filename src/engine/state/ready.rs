@@ -627,9 +627,19 @@ mod tests {
         assert_eq!(nodes(&last), [6], "nobody else can use the request");
     }
 
+    /// Queues that do not share a short queue out.
+    fn filling() -> ReadyQueues {
+        let mut queues = ReadyQueues::new(LIMITS);
+        queues.size_batches(Sizes {
+            share: 100,
+            ..Sizes::default()
+        });
+        queues
+    }
+
     #[test]
     fn an_encoding_is_proven_by_one_item_before_others_use_it() {
-        let mut queues = ReadyQueues::new(LIMITS);
+        let mut queues = filling();
         (0..4).for_each(|node| queues.push(content(node, 9 - node, 0b01)));
         let first = queues.next_job(&|_| true).unwrap();
         assert_eq!(nodes(&first), [0]);
@@ -645,7 +655,7 @@ mod tests {
     /// needed none.
     #[test]
     fn several_encodings_are_proven_at_one_time_and_beside_what_needs_no_proof() {
-        let mut queues = ReadyQueues::new(LIMITS);
+        let mut queues = filling();
         queues.push(content(0, 9, 0));
         queues.push(content(1, 8, 0b001));
         queues.push(content(2, 7, 0b001));
