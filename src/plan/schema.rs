@@ -6,8 +6,9 @@
 
 mod field;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
+use hashbrown::HashMap;
 use serde_json::Value;
 
 use crate::domain::{ByName, Entity, Id, Inventory, Kind, same_name};

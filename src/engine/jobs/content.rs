@@ -14,7 +14,7 @@ pub(super) async fn run<E: Ends>(
     context: &RunContext<E>,
     locale: &Locale,
     steps: &[(Node, Step)],
-    (probe, sent): (bool, Option<Sent>),
+    (probe, sent): (u64, Option<Sent>),
 ) -> Result<(Vec<StepResult>, Option<String>), StoreError> {
     let lot = RequestItems::prepare(&context.view, steps);
     let results = if lot.items.is_empty() {
@@ -24,10 +24,6 @@ pub(super) async fn run<E: Ends>(
             .await?
             .results
     };
-    let stop = if probe {
-        read_back::compare(context, &lot.items, &results).await
-    } else {
-        None
-    };
+    let stop = read_back::compare(context, probe, &lot.items, &results).await;
     Ok((lot.results(results), stop))
 }

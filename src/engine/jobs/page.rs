@@ -12,7 +12,7 @@ use crate::store::StoreError;
 pub(super) async fn run<E: Ends>(
     context: &RunContext<E>,
     (node, step): (Node, Step),
-    (probe, sent): (bool, Option<Sent>),
+    (probe, sent): (u64, Option<Sent>),
 ) -> Result<(Vec<StepResult>, Option<String>), StoreError> {
     let prepared = if context.view.planned(node).is_place_only() && step == Step::Save {
         context.prepare_as_it_is(node).await
@@ -31,11 +31,7 @@ pub(super) async fn run<E: Ends>(
     let results = carry(context, Cargo::Page(&page), items, sent)
         .await?
         .results;
-    let wrong = if probe {
-        read_back::compare(context, items, &results).await
-    } else {
-        None
-    };
+    let wrong = read_back::compare(context, probe, items, &results).await;
     Ok((results, wrong))
 }
 

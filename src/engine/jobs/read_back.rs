@@ -9,9 +9,11 @@ use crate::engine::state::{Saved, StepResult};
 use crate::instance::Cause;
 use crate::plan::{Difference, differences, normal};
 
-/// Reads what was saved and compares its references. Returns why nothing more may be written, if so.
+/// Reads what was saved and holds one of `encodings`, and compares its references. Returns why nothing more may be written, if
+/// so.
 pub(super) async fn compare<E: Ends>(
     context: &RunContext<E>,
+    encodings: u64,
     items: &[Prepared],
     results: &[StepResult],
 ) -> Option<String> {
@@ -19,6 +21,9 @@ pub(super) async fn compare<E: Ends>(
         let StepResult::Done(Saved { target, .. }) = result else {
             continue;
         };
+        if context.view.planned(item.node).encodings & encodings == 0 {
+            continue;
+        }
         if let Some(why) = compare_one(context, item, *target).await {
             return Some(why);
         }

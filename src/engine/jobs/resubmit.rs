@@ -51,7 +51,9 @@ pub(super) async fn run_again<E: Ends>(
             );
         }
     }
-    if job.probe && stop.is_none() {
+    if stop.is_none() {
+        let proves = |&((node, _), _): &_| context.view.planned(node).encodings & job.probe != 0;
+        before.retain(proves);
         stop = settled_before(context, &before)
             .await
             .map(StopCause::Reference);

@@ -178,7 +178,14 @@ impl Rule {
         expected: Option<Duration>,
         (age, left): (Duration, Duration),
     ) -> Option<Duration> {
-        let early = self.earlier(expected).filter(|early| *early < left)?;
+        let mut early = self.earlier(expected)?;
+        if batch.looks > 0 {
+            // It takes longer than was expected of it already, and what is done beside it shows nothing of when it ends.
+            early = early.max((age / 2).mul_f64(self.sparing()));
+        }
+        if early >= left {
+            return None;
+        }
         batch.early = Some(batch.wait().min(age + early));
         Some(early)
     }
@@ -238,17 +245,21 @@ impl Rule {
             batch.counts = true;
         }
         let look = now.saturating_sub(sent);
-        let sparing = 1.0 + SPARING * (self.looks - LOOKS).max(0.0);
         let least = (batch.wait() / 4)
             .max(look / 2)
             .max(LEAST / 2)
-            .mul_f64(sparing);
+            .mul_f64(self.sparing());
         let grown = least.saturating_mul(1 << (batch.looks - 1).min(16));
         let grown = grown.min(LATER_MOST.max(batch.wait));
         if batch.early.is_some() {
-            return grown.min(now.max(LEAST));
+            return grown.min((now / 2).max(LEAST));
         }
         grown.max(self.wait.saturating_sub(now))
+    }
+
+    /// By how much the distance of later looks is greater than it has to be, so that looks stay few.
+    fn sparing(&self) -> f64 {
+        1.0 + SPARING * (self.looks - LOOKS).max(0.0)
     }
 
     /// A look that left at `sent`, counted from the hand-in, found the batch done.

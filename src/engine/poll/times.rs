@@ -99,7 +99,10 @@ pub(in crate::engine) struct InFlightBatch<'a> {
 
 /// What was learnt, as a forecast takes it.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::engine) struct BatchCosts(Table<Option<Duration>>);
+pub(in crate::engine) struct BatchCosts {
+    times: Table<Option<Duration>>,
+    item: Duration,
+}
 
 /// The place of a batch in a table.
 pub(super) const fn size(items: u32) -> usize {
@@ -177,7 +180,11 @@ impl BatchTimes {
         for (cost, probed) in all.zip(self.probed.as_flattened()) {
             *cost = cost.or(*probed);
         }
-        BatchCosts(costs)
+        let content = self.regressions()[BatchKind::Content as usize].parts();
+        BatchCosts {
+            times: costs,
+            item: content.map_or(ITEM, |parts| parts.item),
+        }
     }
 
     fn rules(&self) -> MutexGuard<'_, Table<Option<Rule>>> {
@@ -286,7 +293,10 @@ impl BatchCosts {
     /// Nothing is known.
     #[cfg(test)]
     pub(in crate::engine) const fn unknown() -> Self {
-        Self([[None; SIZES]; BatchKind::ALL.len()])
+        Self {
+            times: [[None; SIZES]; BatchKind::ALL.len()],
+            item: ITEM,
+        }
     }
 
     /// The same with a time for batches of a kind and a number of items.
@@ -297,7 +307,7 @@ impl BatchCosts {
         items: u32,
         time: Duration,
     ) -> Self {
-        self.0[kind as usize][size(items)] = Some(time);
+        self.times[kind as usize][size(items)] = Some(time);
         self
     }
 
@@ -305,8 +315,8 @@ impl BatchCosts {
     pub(in crate::engine) fn time(&self, kind: BatchKind, items: u32) -> Duration {
         let own = size(items);
         let nearest = |kind: BatchKind| {
-            let known =
-                (0..SIZES).filter_map(|at| Some((at.abs_diff(own), self.0[kind as usize][at]?)));
+            let known = (0..SIZES)
+                .filter_map(|at| Some((at.abs_diff(own), self.times[kind as usize][at]?)));
             known.min_by_key(|(distance, _)| *distance)
         };
         let others = || {
@@ -318,39 +328,19 @@ impl BatchCosts {
             .map_or(FIRST, |(_, time)| time)
     }
 
-    /// What one more item adds to the time of a batch that saves: what large batches take longer than small ones. So what
-    /// all batches wait for is left out.
-    pub(in crate::engine) fn item(&self) -> Duration {
-        let saves = [BatchKind::Content, BatchKind::Page];
-        let known = saves.into_iter().flat_map(|kind| {
-            let row = self.0[kind as usize].into_iter().enumerate();
-            row.filter_map(|(size, time)| Some((size, time?)))
-        });
-        let (small, large) = (
-            known.clone().min_by_key(|(size, _)| *size),
-            known.max_by_key(|(size, _)| *size),
-        );
-        let (Some((small, least)), Some((large, most))) = (small, large) else {
-            return ITEM;
-        };
-        // What is in the middle of a class.
-        let items = |size: usize| {
-            if size == 0 {
-                1
-            } else {
-                5_u32 << (2 * size - 1)
-            }
-        };
-        match items(large) - items(small) {
-            0 => ITEM.min(most / items(large)),
-            more => most.saturating_sub(least) / more,
-        }
+    /// What one more item adds to the time of a batch of content.
+    pub(in crate::engine) const fn item(&self) -> Duration {
+        self.item
     }
 
     /// Whether what was learnt since has changed little.
     pub(in crate::engine) fn is_like(&self, before: &Self) -> bool {
         let near = |one: Duration, other: Duration| one.abs_diff(other) <= one.max(other) / ALIKE;
-        let known = self.0.as_flattened().iter().zip(before.0.as_flattened());
+        let known = self
+            .times
+            .as_flattened()
+            .iter()
+            .zip(before.times.as_flattened());
         known
             .filter_map(|(now, before)| (*now).zip(*before))
             .all(|(now, before)| near(now, before))
@@ -576,6 +566,30 @@ mod tests {
         );
     }
 
+    /// One that stalls was looked at each time that another one was done: up to 27 looks at a batch.
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_that_stalls_is_looked_at_less_and_less_often_itself() {
+        let times = BatchTimes::default();
+        for _ in 0..20 {
+            follow(&times, 1, ms(100)).await;
+        }
+        times.note_idle(true);
+        let stalling = Server::new(1, ms(3_000), Duration::ZERO);
+        let beside = Server::new(1, ms(100), Duration::ZERO);
+        let others = async {
+            for _ in 0..20 {
+                hand_in(&times, &beside, (BatchKind::Page, 1)).await;
+            }
+        };
+        let started = Instant::now();
+        let stalled = async {
+            let looks = hand_in(&times, &stalling, (BatchKind::Content, 1)).await;
+            (looks, started.elapsed())
+        };
+        let ((looks, took), ()) = tokio::join!(stalled, others);
+        assert!(looks <= 9 && took <= ms(6_000), "{looks} looks, {took:?}");
+    }
+
     /// The first batches of a run were looked at 50 ms after they left, however slow the server was known to be.
     #[tokio::test(start_paused = true)]
     async fn a_first_batch_is_looked_at_when_a_probe_found_such_batches_done() {
@@ -598,22 +612,6 @@ mod tests {
         let before = serial.begin(BatchKind::Content, 1);
         let behind = serial.begin(BatchKind::Page, 1);
         assert_eq!((before.due(), behind.due()), (ms(400), ms(800)));
-    }
-
-    #[test]
-    fn what_every_batch_waits_for_is_not_the_time_of_an_item() {
-        let costs = BatchCosts::unknown();
-        assert_eq!(costs.item(), ITEM);
-        let queued =
-            costs
-                .with(BatchKind::Page, 1, ms(3_005))
-                .with(BatchKind::Content, 200, ms(3_960));
-        assert_eq!(queued.item(), ms(955) / 159);
-        let one = costs.with(BatchKind::Page, 1, ms(2));
-        assert_eq!(
-            (one.item(), costs.with(BatchKind::Page, 1, ms(900)).item()),
-            (ms(2), ITEM)
-        );
     }
 
     #[test]

@@ -25,8 +25,8 @@ pub struct Job {
     pub queue: Queue,
     /// The entities, in the order in which they are sent.
     pub steps: Vec<(Node, Step)>,
-    /// Whether it is the first to use some encoding, and is read back before others follow.
-    pub probe: bool,
+    /// The encodings that it is the first to use, as bits: what holds one of them is read back before others follow.
+    pub probe: u64,
     /// For a page that takes its place among siblings: its turn.
     pub turn: Option<Turn>,
     /// Milliseconds of the longest chain of work that starts with one of them.

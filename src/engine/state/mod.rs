@@ -16,6 +16,7 @@
 //! | `settle` | what an outcome means for gates and lanes |
 //! | `launch` | what becomes ready |
 //! | `ready` | what leaves next, and in which batch |
+//! | `proof` | which encodings of references others may use |
 //! | `turn` | which siblings may be in flight together |
 
 mod apply;
@@ -24,6 +25,7 @@ mod flow;
 mod free;
 mod input;
 mod launch;
+mod proof;
 mod ready;
 mod run_state;
 mod settle;

@@ -3,9 +3,13 @@
 //!
 //! A file in another folder is not among them: the API moves it.
 
+use std::borrow::Cow;
+
 use hashbrown::{HashMap, HashSet};
+use serde::Deserialize;
 
 use super::matching::Match;
+use super::spread;
 use crate::domain::{ByName, Entity, Inventory, Kind, SourceId, TargetId, folder_and_name};
 
 /// Marks the counterparts that are left behind.
@@ -16,14 +20,13 @@ pub(super) fn leave(
 ) {
     leave_files(source, target, matches);
     let names = container_names(source, target, matches);
-    let mut left: HashSet<SourceId> = HashSet::new();
-    let items = |(entity, _): &(&Entity<SourceId>, _)| entity.key.kind == Kind::Content;
-    for (entity, found) in source.entities().iter().zip(&*matches).filter(items) {
-        let there = mapped(entity, found, target);
-        if there.is_some_and(|there| is_in_other_list(entity, there, &names)) {
-            left.insert(entity.key.id);
-        }
-    }
+    let found = &*matches;
+    let left = spread::each(source, |node, entity| {
+        let is_item = entity.key.kind == Kind::Content;
+        let there = mapped(entity, &found[node as usize], target).filter(|_| is_item)?;
+        is_in_other_list(entity, there, &names).then_some(entity.key.id)
+    });
+    let left: HashSet<SourceId> = left.into_iter().flatten().collect();
     // An item has one id in all its locales, so they leave together.
     for (entity, found) in source.entities().iter().zip(matches) {
         if let Match::Mapped(id) | Match::Joins(id, _) = found
@@ -107,10 +110,24 @@ fn is_in_other_list(
     }
 }
 
+/// The part of an item that names its container.
+#[derive(Deserialize)]
+struct Listed<'a> {
+    #[serde(borrow)]
+    properties: Properties<'a>,
+}
+
+#[derive(Deserialize)]
+struct Properties<'a> {
+    #[serde(rename = "referenceName")]
+    container: Cow<'a, str>,
+}
+
 /// The container of an item, in lower case.
 fn container<I>(item: &Entity<I>) -> Option<String> {
-    let body = item.body.parse();
-    let name = body["properties"]["referenceName"].as_str()?;
+    let body = item.body.text();
+    let Listed { properties } = serde_json::from_str(&body).ok()?;
+    let name = properties.container;
     (!name.is_empty()).then(|| name.to_lowercase())
 }
 

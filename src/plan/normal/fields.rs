@@ -1,8 +1,8 @@
 //! Content items.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
+use hashbrown::HashMap;
 use serde_json::Value;
 
 use super::selection::{self, Parts};

@@ -4,9 +4,9 @@
 //! without scheme and query and percent-decoded, because editors and importers spell them in every way.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::Range;
 
+use hashbrown::HashMap;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::Value;

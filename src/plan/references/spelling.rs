@@ -143,10 +143,12 @@ pub(super) fn next_slashes(text: &str, from: usize) -> Option<Slashes> {
 /// A slash at the start of `text`: how many bytes spell it, and how often it is percent-encoded.
 fn slash(text: &str) -> Option<(usize, u8)> {
     let is_slash = |unit: &Unit| unit.bytes() == b"/";
-    let deepest = if text.starts_with('%') {
-        1..=DEEPEST_PERCENT
-    } else {
-        0..=0
+    // Most texts have no other characters of these, and this is asked of every one.
+    let deepest = match text.as_bytes().first()? {
+        b'/' => return Some((1, 0)),
+        b'%' => 1..=DEEPEST_PERCENT,
+        b'\\' | b'&' => 0..=0,
+        _ => return None,
     };
     deepest.into_iter().find_map(|percent| {
         let unit = unit(text, percent).filter(is_slash)?;

@@ -39,6 +39,11 @@ pub(crate) fn field_key(name: &str) -> Cow<'_, str> {
     if name.bytes().all(is_plain) {
         return Cow::Borrowed(name);
     }
+    if name.is_ascii() {
+        let bytes = name.bytes().map(char::from);
+        let kept = bytes.filter(|c| !c.is_whitespace());
+        return Cow::Owned(kept.map(|c| c.to_ascii_lowercase()).collect());
+    }
     Cow::Owned(
         name.chars()
             .filter(|c| !c.is_whitespace())
