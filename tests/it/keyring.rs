@@ -58,7 +58,7 @@ async fn a_login_is_kept_in_the_keyring_read_renewed_and_removed() {
     let Some(keyring) = Keyring::start() else {
         return;
     };
-    let server = server(Duration::from_secs(3), &[]).await;
+    let server = server(Duration::from_secs(1), &[]).await;
     let mut user = User::new();
     user.bus = Some(keyring.bus.clone());
     let login = user.signs_in(&server, &[]).await;
@@ -74,11 +74,11 @@ async fn a_login_is_kept_in_the_keyring_read_renewed_and_removed() {
     let row: Value = serde_json::from_str(&shown.stdout).unwrap();
     assert_eq!(row["kept"], "keyring");
 
-    // The second run has the refresh token that the first one got: each is for one use.
+    // Each run takes several lifetimes of a token. The second one has the refresh token that the first one got: each is for one use.
     let mut traces = Traces::new("a sign-in, runs and a check with a keyring");
     for round in 1..=2 {
         let renewed = asked(&server, "refresh", 200);
-        let ran = end_of(user.between("sync", &server, &["--yes"])).await;
+        let ran = end_of(user.between("sync", &server, &["--yes", "--rate", "10"])).await;
         assert_eq!(ran.code, Some(0), "round {round}: {}", ran.stderr);
         assert!(asked(&server, "refresh", 200) > renewed, "round {round}");
         traces.of_call(&ran);

@@ -178,7 +178,7 @@ impl Answers {
         let ago = |left: &&Instant| now.saturating_duration_since(**left);
         let counted = self.left.iter().filter(|left| LATELY.contains(&ago(left)));
         let count = u32::try_from(counted.count()).unwrap_or(u32::MAX);
-        f64::from(count) / (LATELY.end - LATELY.start).as_secs_f64()
+        f64::from(count) / LATELY.end.saturating_sub(LATELY.start).as_secs_f64()
     }
 
     fn is_low(&self, count: usize) -> bool {
