@@ -86,7 +86,7 @@ async fn a_login_is_kept_in_the_keyring_read_renewed_and_removed() {
     assert_eq!(asked(&server, "refresh", 400), 0);
     let doctor = end_of(user.between("doctor", &server, &[])).await;
     assert!(
-        doctor.stdout.contains("in the keyring; its access token"),
+        doctor.stdout.contains("(in the keyring); its access token"),
         "{}",
         doctor.stdout
     );

@@ -281,7 +281,8 @@ async fn late_requests(kind: Kind) {
             let (used, refused) = under_jitter(kind, runs, jitter, tells).await;
             assert!(
                 used >= least && refused < 0.01,
-                "{runs} use {used} by {kind:?} at {jitter:?}, refused {refused}, states the wait: {tells}"
+                "{runs} use {used} by {kind:?} at {jitter:?}, refused {refused}, with a wait: {}",
+                tells
             );
         }
     }
