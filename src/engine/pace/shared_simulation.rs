@@ -276,13 +276,12 @@ async fn late_requests(kind: Kind) {
         (100, 0.925, 0.9),
     ];
     for (jitter, by_one, by_three) in least {
-        for (runs, least, tells) in [(1, by_one, true), (1, by_one, false), (3, by_three, true)] {
+        for (runs, least, waits) in [(1, by_one, true), (1, by_one, false), (3, by_three, true)] {
             let jitter = Duration::from_millis(jitter);
-            let (used, refused) = under_jitter(kind, runs, jitter, tells).await;
+            let (used, refused) = under_jitter(kind, runs, jitter, waits).await;
             assert!(
                 used >= least && refused < 0.01,
-                "{runs} use {used} by {kind:?} at {jitter:?}, refused {refused}, with a wait: {}",
-                tells
+                "{runs} use {used} by {kind:?} at {jitter:?}, refused {refused}, with a wait: {waits}"
             );
         }
     }
