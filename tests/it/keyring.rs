@@ -36,7 +36,8 @@ impl Keyring {
                 !is_pipeline,
                 "a keyring is needed here, and cannot be started"
             );
-            writeln!(std::io::stderr(), "skipped: there is no keyring here").unwrap();
+            let mut screen = std::io::stderr();
+            writeln!(screen, "skipped: there is no keyring here").unwrap();
             runs.wait().ok()?;
             return None;
         }
