@@ -17,14 +17,17 @@ use crate::support::{SOURCE, TARGET, fixture, instances, serve_with};
 use crate::terminal::Terminal;
 
 /// A workspace with a folder for the user's own files, and no token.
-struct User {
-    workspace: Workspace,
+pub(crate) struct User {
+    pub(crate) workspace: Workspace,
+    /// The address of a session bus, where the user has one.
+    pub(crate) bus: Option<String>,
 }
 
 impl User {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             workspace: Workspace::new(),
+            bus: None,
         }
     }
 
@@ -32,7 +35,7 @@ impl User {
         self.workspace.path().join("home/lockgate")
     }
 
-    fn list(&self) -> PathBuf {
+    pub(crate) fn list(&self) -> PathBuf {
         self.own().join("logins.json")
     }
 
@@ -40,20 +43,23 @@ impl User {
         command
             .env_remove("LOCKGATE_TOKEN")
             .env("XDG_CONFIG_HOME", self.workspace.path().join("home"));
+        if let Some(bus) = &self.bus {
+            command.env("DBUS_SESSION_BUS_ADDRESS", bus);
+        }
         command
     }
 
-    fn between(&self, command: &str, server: &Server, args: &[&str]) -> Command {
+    pub(crate) fn between(&self, command: &str, server: &Server, args: &[&str]) -> Command {
         let command = self.workspace.between(command, &server.base_url(), args);
         self.in_the_environment(command)
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         self.in_the_environment(self.workspace.command(args))
     }
 
     /// Signs in as a user does whose browser is here.
-    async fn signs_in(&self, server: &Server, args: &[&str]) -> Ended {
+    pub(crate) async fn signs_in(&self, server: &Server, args: &[&str]) -> Ended {
         let mut login = self.between("login", server, args);
         login.env("BROWSER", "true");
         let (child, url) = begun(login).await;
@@ -87,7 +93,7 @@ impl User {
     }
 }
 
-async fn server(lifetime: Duration, faults: &[&str]) -> Server {
+pub(crate) async fn server(lifetime: Duration, faults: &[&str]) -> Server {
     serve_with(mock::Options {
         state: instances(&fixture("two-locales")),
         token_lifetime: lifetime,
@@ -134,7 +140,7 @@ async fn visit(url: &str) -> String {
 }
 
 /// How often something was asked.
-fn asked(server: &Server, route: &str, status: u16) -> usize {
+pub(crate) fn asked(server: &Server, route: &str, status: u16) -> usize {
     let requests = server.requests();
     let is_it = |path: &str| path.eq_ignore_ascii_case(&format!("/oauth/{route}"));
     requests

@@ -37,6 +37,7 @@ mod independent;
 mod instances;
 mod integrity;
 mod interrupts;
+mod keyring;
 mod kill;
 mod lease;
 mod list_order;

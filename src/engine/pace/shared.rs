@@ -69,6 +69,7 @@ impl Quota {
         let is_first = state.part.is_none();
         if is_first {
             state.part = Some(part);
+            state.learner.asks_others = true;
         }
         is_first
     }
@@ -105,8 +106,10 @@ impl Quota {
 
     /// Notes that the row could not be reached.
     fn renewal_failed(&self) {
-        if let Some(part) = &mut self.state().part {
+        let state = &mut *self.state();
+        if let Some(part) = &mut state.part {
             part.failed();
+            state.learner.judge(Instant::now());
         }
     }
 
