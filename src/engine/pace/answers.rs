@@ -10,7 +10,6 @@
 //! refusals lower the best second. If each one did, it would fall with the rate, and each refusal would be near it.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -19,8 +18,6 @@ use tokio::time::Instant;
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 /// How far back departures are kept.
 const KEPT: Duration = Duration::from_secs(4);
-/// How long ago requests were sent whose rate is that of a probe: most of the time that one takes.
-const LATELY: Range<Duration> = Duration::from_millis(500)..Duration::from_millis(2500);
 /// Requests of a second that every limit allows, until one is known.
 const LOW_AT_FIRST: usize = 10;
 /// The weight of an answer in the background: at a low rate, and at others.
@@ -36,7 +33,7 @@ const RECENT: (u32, u32) = (31, 4);
 /// The departures of the last seconds and their answers.
 #[derive(Clone, Debug)]
 pub(super) struct Answers {
-    /// When the requests of the last seconds left, and then when they arrived, without those that were refused. In order.
+    /// When the requests of the last seconds left, without those that were refused.
     left: VecDeque<Instant>,
     /// When the first request left.
     first: Option<Instant>,
@@ -76,8 +73,7 @@ impl Answers {
         while self.left.front().is_some_and(is_old) {
             self.left.pop_front();
         }
-        let at = self.left.partition_point(|other| *other <= now);
-        self.left.insert(at, now);
+        self.left.push_back(now);
         self.first.get_or_insert(now);
     }
 
@@ -100,36 +96,22 @@ impl Answers {
         self.left.make_contiguous().sort_unstable();
     }
 
-    /// Notes that the request that left at `left`, and arrived `late`, was not refused.
-    pub(super) fn admitted(&mut self, left: Instant, late: Duration) {
-        self.arrived(left, Some(left + late));
-        let count = self.before(left + late);
+    /// Notes that the request that left at `left` was not refused.
+    pub(super) fn admitted(&mut self, left: Instant) {
+        let count = self.before(left);
         self.note(false, self.is_low(count));
         self.best = self.best.max(count);
     }
 
-    /// Notes that the request that left at `left`, and arrived `late`, was refused. Returns whether that reflects the limit.
-    pub(super) fn refused(&mut self, left: Instant, late: Duration) -> bool {
-        self.arrived(left, None);
-        let count = self.before(left + late);
+    /// Notes that the request that left at `left` was refused. Returns whether that reflects the limit.
+    pub(super) fn refused(&mut self, left: Instant) -> bool {
+        if let Ok(at) = self.left.binary_search(&left) {
+            self.left.remove(at);
+        }
+        let count = self.before(left);
         self.note(true, self.is_low(count));
         let is_low = self.is_low(count) || self.is_allowed(count);
         self.is_dense() || (!is_low && !self.is_usual())
-    }
-
-    /// Puts a request where it arrived, or takes it out.
-    fn arrived(&mut self, left: Instant, arrived: Option<Instant>) {
-        let Ok(at) = self.left.binary_search(&left) else {
-            return;
-        };
-        if arrived == Some(left) {
-            return;
-        }
-        self.left.remove(at);
-        if let Some(arrived) = arrived {
-            let at = self.left.partition_point(|other| *other <= arrived);
-            self.left.insert(at, arrived);
-        }
     }
 
     /// Takes a limit as known, or as not known any more. When most of the last answers were refusals, so much is the best
@@ -156,7 +138,7 @@ impl Answers {
         self.first.is_none_or(since)
     }
 
-    /// Requests that left or arrived within the second before and were not refused so far.
+    /// Requests that left within the second before and were not refused so far.
     pub(super) fn before(&self, left: Instant) -> usize {
         let end = self.left.partition_point(|other| *other <= left);
         let since = |other: &Instant| left.saturating_duration_since(*other) >= SECOND;
@@ -173,12 +155,10 @@ impl Answers {
             .max(self.before(from))
     }
 
-    /// Requests per second lately, without the last half second, of which those of other runs are not known yet.
-    pub(super) fn lately(&self, now: Instant) -> f64 {
-        let ago = |left: &&Instant| now.saturating_duration_since(**left);
-        let counted = self.left.iter().filter(|left| LATELY.contains(&ago(left)));
-        let count = u32::try_from(counted.count()).unwrap_or(u32::MAX);
-        f64::from(count) / LATELY.end.saturating_sub(LATELY.start).as_secs_f64()
+    /// The most requests that left within one of the last seconds.
+    pub(super) fn busiest(&self) -> usize {
+        let counts = self.left.iter().map(|left| self.before(*left));
+        counts.max().unwrap_or(0)
     }
 
     fn is_low(&self, count: usize) -> bool {
@@ -218,9 +198,9 @@ mod tests {
         for index in 0..count {
             answers.leave(at(index));
             if index % refused == refused - 1 {
-                counted += u32::from(answers.refused(at(index), Duration::ZERO));
+                counted += u32::from(answers.refused(at(index)));
             } else {
-                answers.admitted(at(index), Duration::ZERO);
+                answers.admitted(at(index));
             }
         }
         (counted, at(count))
@@ -231,7 +211,7 @@ mod tests {
         let mut answers = Answers::new();
         let (_, now) = send(&mut answers, Instant::now(), 60, u32::MAX);
         answers.leave(now);
-        assert!(answers.refused(now, Duration::ZERO));
+        assert!(answers.refused(now));
         assert_eq!(answers.before(now), 60, "refused ones are left out");
     }
 
@@ -242,7 +222,7 @@ mod tests {
         let later = now + SECOND * 30;
         let (_, later) = send(&mut answers, later, 10, u32::MAX);
         answers.leave(later);
-        assert!(!answers.refused(later, Duration::ZERO));
+        assert!(!answers.refused(later));
     }
 
     #[tokio::test(start_paused = true)]
@@ -267,9 +247,6 @@ mod tests {
         answers.limited_to(Some(1));
         let (_, now) = send(&mut answers, now + SECOND, 2, u32::MAX);
         answers.leave(now);
-        assert!(
-            answers.refused(now, Duration::ZERO),
-            "the rate is near the limit again"
-        );
+        assert!(answers.refused(now), "the rate is near the limit again");
     }
 }

@@ -12,21 +12,15 @@
 //! its part, and the part of a run that died is free when its term is over.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
 use super::lesson::Lesson;
-use super::limit::FEW;
 
 /// The golden ratio, less one: of all numbers its multiples are spread most evenly.
 const TURN: f64 = 0.618_033_988_749_894_8;
 /// Numbers begin anew here, where products are still exact enough.
 const ROUND: i64 = 1 << 24;
-/// With more places, what is lost by parts of one is nothing.
-const PLACES: RangeInclusive<usize> = FEW..=200;
-/// The ends of pieces are as exact as this part of a place.
-const ROUNDING: f64 = 0.01;
 /// A piece that is smaller is not worth its place.
 pub(super) const PIECE_MIN: f64 = 0.001;
 
@@ -79,19 +73,13 @@ impl Joint {
         self.runs.keys().all(|other| other == name)
     }
 
-    /// Gives a run its part: what is fair, of what is free. `places`: how many requests the limit allows in a second, where that
-    /// is known; a part is as many of these as it has begun, so that all places are in some part.
-    pub(super) fn allot(&mut self, name: &str, mut run: Run, places: Option<usize>) {
+    /// Gives a run its part: what is fair, of what is free.
+    pub(super) fn allot(&mut self, name: &str, mut run: Run) {
         self.runs.remove(name);
         let wanted = self.runs.values().map(|run| run.wanted);
-        let fair = fair(run.wanted, wanted.collect());
-        let free = self.free();
-        let mut left = match places.filter(|places| PLACES.contains(places)) {
-            Some(places) => whole_places(fair, size(&free), places),
-            None => fair,
-        };
+        let mut left = fair(run.wanted, wanted.collect());
         let mut pieces = Vec::new();
-        for (from, to) in free {
+        for (from, to) in self.free() {
             let to = to.min(from + left);
             if to - from >= PIECE_MIN {
                 left -= to - from;
@@ -118,14 +106,6 @@ impl Joint {
         free.push((at, 1.0));
         free
     }
-}
-
-/// A part of whole places: those of `fair`, as far as they are free.
-fn whole_places(fair: f64, free: f64, places: usize) -> f64 {
-    let places = f64::from(u32::try_from(places.max(1)).unwrap_or(u32::MAX));
-    let begun = (fair * places - ROUNDING).ceil();
-    let whole = (free * places + ROUNDING).floor();
-    begun.min(whole).max(0.0) / places
 }
 
 /// The part of a run that could use `wanted`, beside others: no run gets more than it asks for while another one gets less
@@ -171,7 +151,7 @@ mod tests {
             until_us: 10,
             ..Run::default()
         };
-        joint.allot(name, run, None);
+        joint.allot(name, run);
         size(&joint.runs[name].pieces)
     }
 
@@ -200,34 +180,6 @@ mod tests {
         }
         for run in joint.runs.values() {
             assert!((size(&run.pieces) - 1.0 / 3.0).abs() < 0.01, "{joint:?}");
-        }
-    }
-
-    /// Of 40 places, three runs lost one because each had 13.33 of them.
-    #[test]
-    fn parts_are_whole_places_and_all_places_are_in_some_part() {
-        let mut joint = Joint::default();
-        let mut renew = |name: &str| {
-            let run = Run {
-                wanted: 1.0,
-                until_us: 10,
-                ..Run::default()
-            };
-            joint.allot(name, run, Some(40));
-            size(&joint.runs[name].pieces) * 40.0
-        };
-        for round in 0..4 {
-            let mut all = 0.0;
-            for name in ["a", "b", "c"] {
-                let part = renew(name);
-                all += part;
-                assert!((part - part.round()).abs() < 0.001, "{name}: {part}");
-                assert!(
-                    round < 2 || (12.0..=14.01).contains(&part),
-                    "{name}: {part}"
-                );
-            }
-            assert!(round < 2 || (all - 40.0).abs() < 0.01, "{all}");
         }
     }
 

@@ -10,20 +10,16 @@
 //! bucket or a fixed window it is up to twice the limit. So the first approach begins at half and takes three seconds: the
 //! steeper it is, the further beyond the limit the next refusal comes. Each further approach begins nearer and is slower,
 //! so its refusal is nearer to the limit, whichever way the server counts.
-//!
-//! Whether an answer takes long because its request arrives late, or because the server works on it, does not show. The first is
-//! assumed, because requests are refused otherwise. Where that costs something, it is tried once whether it is so.
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 /// The part of the limit that is used: at that rate a request and the one that leaves a limit's worth of requests later
 /// are 20 ms more than a second apart, which is what network and timers may shift them.
 const SHARE: f64 = 0.98;
 /// The least part of the limit that is used, after refusals while holding it.
-const SHARE_MIN: f64 = 0.97;
+const SHARE_MIN: f64 = 0.95;
 /// How much the part falls with a refusal while holding it.
 const SHARE_STEP: f64 = 0.01;
 /// Where the first approach begins, as part of the limit, and what it gains per second.
@@ -53,33 +49,14 @@ const GUESS_MAX: f64 = 15.0;
 const GUESS_MIN: f64 = 10.0;
 /// The wait before a guess is questioned: its approach.
 const PATIENCE_GUESSED: Duration = Duration::from_secs(3);
+/// The share of a limit that has to leave in a second before a probe counts that was not refused.
+const USED: f64 = 0.9;
 /// How far above the limit the first probe goes.
 const PROBE: f64 = 1.04;
 /// How far any probe goes.
 const PROBE_MAX: f64 = 2.0;
-/// How long a probe lasts: long enough for a rolling second and one of the server's clock to fill, for an answer to come back, and for
-/// the news of another run that shares the rate.
-const PROBE_TIME: Duration = Duration::from_secs(3);
-
-/// How late requests arrive on average when it is asked whether they do: waiting for them costs more than a question.
-const LATE: Duration = Duration::from_millis(20);
-/// Products that should be whole numbers are, to this.
-const ROUNDING: f64 = 1e-9;
-
-/// Whether a request counts from its arrival on, if its answer takes long because it arrives late, or from its departure, if the
-/// server works on it for long.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Lateness {
-    /// It is taken to arrive late.
-    #[default]
-    Assumed,
-    /// It is tried whether it does not.
-    Questioned,
-    /// It does: a request was refused when it was tried.
-    Counted,
-    /// It does not.
-    Ignored,
-}
+/// How long a probe lasts: long enough for a rolling second to fill and an answer to come back.
+const PROBE_TIME: Duration = Duration::from_secs(2);
 
 /// A limit that is assumed.
 #[derive(Clone, Debug)]
@@ -96,9 +73,6 @@ pub(super) struct Known {
     pub(super) is_probing: bool,
     /// Whether hardly any request has tried it.
     pub(super) is_guess: bool,
-    pub(super) lateness: Lateness,
-    /// How late requests arrived on average when the probe began.
-    pub(super) late: Duration,
     /// Whether a request had to wait for the rate since the last look.
     pub(super) was_short: bool,
 }
@@ -137,8 +111,6 @@ impl Known {
             due: now + patience,
             is_probing: false,
             is_guess: false,
-            lateness: Lateness::Assumed,
-            late: Duration::ZERO,
             was_short: false,
         }
     }
@@ -158,43 +130,6 @@ impl Known {
         self.per_second as usize
     }
 
-    /// How many requests may be among those of the last second.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a limit is positive, and far below what fits"
-    )]
-    pub(super) fn places(&self) -> usize {
-        let per_second = if self.is_probing {
-            self.probe()
-        } else {
-            self.per_second
-        };
-        (per_second.round() as usize).max(1)
-    }
-
-    /// Whether a request counts from its arrival on.
-    pub(super) const fn counts_late(&self) -> bool {
-        match self.lateness {
-            Lateness::Assumed | Lateness::Counted => true,
-            Lateness::Questioned | Lateness::Ignored => false,
-        }
-    }
-
-    /// The next limit that is tried.
-    fn next(&self) -> f64 {
-        whole_up(self.per_second * self.step)
-    }
-
-    /// The rate and the places that it takes to try it: of as many places, late requests use fewer.
-    fn probe(&self) -> f64 {
-        if self.counts_late() {
-            (self.next() * (1.0 + self.late.as_secs_f64())).floor()
-        } else {
-            self.next()
-        }
-    }
-
     /// The rate between questions.
     pub(super) fn steady(&self) -> f64 {
         self.per_second * self.share
@@ -207,7 +142,7 @@ impl Known {
 
     /// When it is questioned next, and how long after that again when the answer is a refusal.
     pub(super) fn questions(&self, now: Instant) -> (Duration, Duration) {
-        let next = if self.is_probing || self.lateness == Lateness::Questioned {
+        let next = if self.is_probing {
             Duration::ZERO
         } else {
             self.due.saturating_duration_since(now)
@@ -215,33 +150,26 @@ impl Known {
         (next, self.next_patience())
     }
 
-    /// The rate from `now` on. `cap`: the user's; `late`: how late requests arrive on average; `lately`: requests
-    /// per second that left lately.
+    /// The rate from `now` on. `cap`: the user's; `busiest`: how many requests left in one of the last seconds.
     pub(super) fn rate(
         &mut self,
         cap: Option<f64>,
-        late: Duration,
-        lately: impl FnOnce() -> f64,
+        busiest: impl FnOnce() -> f64,
         now: Instant,
     ) -> f64 {
         if now >= self.due {
-            self.advance(cap, late, lately, now);
+            self.advance(cap, busiest, now);
         }
-        if self.is_probing {
-            self.probe()
-        } else {
-            self.per_second * self.part(now)
-        }
-    }
-
-    /// Whether the limit is neither approached nor tried at `now`.
-    pub(super) fn is_holding(&self, now: Instant) -> bool {
-        !self.is_probing && self.approached(now) >= self.share
+        self.per_second * self.part(now)
     }
 
     /// The part of the limit that is used at `now`.
     fn part(&self, now: Instant) -> f64 {
-        self.approached(now).min(self.share)
+        if self.is_probing {
+            self.step
+        } else {
+            self.approached(now).min(self.share)
+        }
     }
 
     /// How far the approach has come, as part of the limit.
@@ -261,26 +189,21 @@ impl Known {
     /// A request that left at `left` was refused, after `count` requests in one second. Nothing left until `now`.
     pub(super) fn refused(&mut self, count: f64, left: Instant, now: Instant) {
         let was_guess = std::mem::take(&mut self.is_guess);
-        if self.lateness == Lateness::Questioned {
-            self.lateness = Lateness::Counted;
-            self.patience = self.next_patience();
-        } else if self.is_probing {
+        if self.is_probing {
             // The first answer about a guess makes it a limit like any other.
-            self.patience = if was_guess {
-                self.patience * 2
-            } else {
-                self.next_patience()
-            };
+            if !was_guess {
+                self.patience = self.next_patience();
+            }
             if self.step > PROBE {
                 // It was far beyond: the limit is somewhere between.
-                let probed = self.next();
+                let probed = self.per_second * self.step;
                 self.per_second = count.clamp(self.per_second, probed);
                 self.approach = (now, NEXT.0, NEXT.1);
             }
         } else if self.held(left) >= HELD && count >= self.per_second * 0.75 {
             self.hold_less(count);
         } else {
-            self.cut(count.min(whole_up(self.part(left) * self.per_second)), now);
+            self.cut(count.min(self.part(left) * self.per_second), now);
         }
         self.step = PROBE;
         self.is_probing = false;
@@ -289,9 +212,7 @@ impl Known {
     }
 
     fn hold_less(&mut self, count: f64) {
-        if self.lateness == Lateness::Ignored {
-            self.lateness = Lateness::Counted;
-        } else if self.share - SHARE_STEP >= SHARE_MIN - f64::EPSILON {
+        if self.share - SHARE_STEP >= SHARE_MIN - f64::EPSILON {
             self.share -= SHARE_STEP;
         } else {
             self.share = SHARE;
@@ -325,51 +246,26 @@ impl Known {
 
     /// Begins a probe that is due, and accepts one that was not refused although about as many requests as the limit left
     /// in one second.
-    fn advance(
-        &mut self,
-        cap: Option<f64>,
-        late: Duration,
-        lately: impl FnOnce() -> f64,
-        now: Instant,
-    ) {
-        let next = self.next();
+    fn advance(&mut self, cap: Option<f64>, busiest: impl FnOnce() -> f64, now: Instant) {
+        let probe = self.per_second * self.step;
         if !self.was_short || cap.is_some_and(|cap| cap <= self.steady()) {
             // No request would use a higher rate, so nothing could be learned from it.
-            if self.lateness == Lateness::Questioned {
-                self.lateness = Lateness::Assumed;
-            }
             self.due = now + Duration::from_secs(1);
-        } else if self.lateness == Lateness::Questioned {
-            self.lateness = Lateness::Ignored;
-            self.due = now + self.patience;
-        } else if self.lateness == Lateness::Assumed && late >= LATE && !self.is_probing {
-            self.lateness = Lateness::Questioned;
-            self.due = now + PROBE_TIME;
-        } else if self.is_probing && lately() <= self.per_second {
-            // Some request waited for its turn, and no more came than the limit allows: it was not tried.
+        } else if self.is_probing && busiest() < self.per_second * USED {
+            // Some request waited for its turn, and hardly any more came: the limit was not tried.
             self.is_probing = false;
             self.due = now + self.patience;
         } else if self.is_probing {
-            self.per_second = next;
+            self.per_second = probe;
             self.step = (self.step * self.step).min(PROBE_MAX);
             self.is_probing = false;
             self.share = SHARE;
             self.due = now;
         } else {
             self.is_probing = true;
-            self.late = late;
             self.due = now + PROBE_TIME;
         }
         self.was_short = false;
-    }
-}
-
-/// The next whole number. Limits are whole numbers, unless they are below one.
-fn whole_up(per_second: f64) -> f64 {
-    if per_second < 1.0 {
-        per_second
-    } else {
-        (per_second - ROUNDING).ceil()
     }
 }
 
@@ -380,7 +276,7 @@ mod tests {
     const LONG: Duration = Duration::from_mins(30);
 
     fn rate(known: &mut Known, now: Instant) -> f64 {
-        known.rate(None, Duration::ZERO, || 1000.0, now)
+        known.rate(None, || 1000.0, now)
     }
 
     #[tokio::test(start_paused = true)]
@@ -438,7 +334,7 @@ mod tests {
             known.refused(97.0, now, now);
             rates.push(rate(&mut known, now).round());
         }
-        assert_eq!(rates, [97.0, 95.0, 94.0, 95.0]);
+        assert_eq!(rates, [97.0, 96.0, 95.0, 95.0]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -463,7 +359,7 @@ mod tests {
             rate(&mut known, now);
             limits.push(known.per_second().round());
         }
-        assert_eq!(limits, [104.0, 113.0, 133.0]);
+        assert_eq!(limits, [104.0, 112.0, 132.0]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -472,10 +368,10 @@ mod tests {
         let mut known = Known::found(100.0, false, start);
         assert!((rate(&mut known, start + LONG) - 98.0).abs() < 0.1);
         known.was_short();
-        let few = known.rate(None, Duration::ZERO, || 20.0, start + LONG + LONG);
+        let few = known.rate(None, || 20.0, start + LONG + LONG);
         assert!(few > 100.0, "a probe");
         known.was_short();
-        let after = known.rate(None, Duration::ZERO, || 20.0, start + LONG * 3);
+        let after = known.rate(None, || 20.0, start + LONG * 3);
         assert!(
             (after - 98.0).abs() < 0.1,
             "hardly any request used it: {after}"

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::known::{Known, Lateness};
+use super::known::Known;
 use super::limit::RateLearner;
 use super::server_clock::ServerClock;
 
@@ -32,10 +32,6 @@ struct Limit {
     due_us: i64,
     is_probing: bool,
     is_guess: bool,
-    #[serde(default)]
-    lateness: Lateness,
-    #[serde(default)]
-    late_us: u64,
 }
 
 impl Lesson {
@@ -54,8 +50,6 @@ impl Lesson {
                 due_us: clock.us_of(known.due),
                 is_probing: known.is_probing,
                 is_guess: known.is_guess,
-                lateness: known.lateness,
-                late_us: u64::try_from(known.late.as_micros()).unwrap_or(u64::MAX),
             }
         };
         Self {
@@ -99,8 +93,6 @@ impl RateLearner {
             due: clock.moment_of(limit.due_us),
             is_probing: limit.is_probing,
             is_guess: limit.is_guess,
-            lateness: limit.lateness,
-            late: Duration::from_micros(limit.late_us),
             was_short,
         });
         if is_new {

@@ -1,9 +1,9 @@
 //! Finds the rate that a server allows from its refusals, holds just below it, and tries a higher one now and then.
 //!
 //! The vendor documents no rate for the Management API, and servers count in different ways: a sliding second, a fixed
-//! second, or a token bucket. None of them is assumed. Four small types answer one question each: [`Climb`], how fast
+//! second, or a token bucket. None of them is assumed. Three small types answer one question each: [`Climb`], how fast
 //! requests leave while nothing is known; [`Answers`], whether a refusal is due to a limit; [`Known`], how a limit is
-//! approached, held and tested again; [`LastSecond`], whether one more request may be among those of the last second.
+//! approached, held and tested again.
 //!
 //! A server that counts over a minute is not recognised: its `Retry-After` is obeyed, which is enough.
 
@@ -12,15 +12,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::answers::Answers;
-use super::class::Class;
 use super::climb::Climb;
 use super::known::Known;
-use super::last_second::LastSecond;
 
 /// The rate with which the first requests leave.
 pub(super) const START: f64 = 50.0;
-/// Fewer places are not divided: a part of one is too much to lose.
-pub(super) const FEW: usize = 30;
 /// The part of the rate that an earlier run reached without a refusal with which the next one begins.
 const RESUMED: f64 = 0.5;
 
@@ -34,18 +30,15 @@ pub(super) struct RateLearner {
     pub(super) climb: Climb,
     pub(super) known: Option<Known>,
     pub(super) answers: Answers,
-    last: LastSecond,
     pub(super) burst: Option<Burst>,
     /// When refusals were judged last.
     pub(super) judged: Option<Instant>,
-    /// Whether other runs may judge the same refusals, so that they are to be asked first.
-    pub(super) asks_others: bool,
 }
 
 /// Refusals that belong together: those until the pause is over.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Burst {
-    /// When the first of the refused requests arrived.
+    /// When the first of the refused requests left.
     pub(super) from: Instant,
     until: Instant,
 }
@@ -59,10 +52,8 @@ impl RateLearner {
             climb: Climb::from(start),
             known: None,
             answers: Answers::new(),
-            last: LastSecond::new(),
             burst: None,
             judged: None,
-            asks_others: false,
         }
     }
 
@@ -96,69 +87,31 @@ impl RateLearner {
     pub(super) fn leave(&mut self, now: Instant) {
         self.climb.leave();
         self.answers.leave(now);
-        self.last.leave(now);
     }
 
     /// Notes at `now` that a request that left at `left` was not refused.
-    pub(super) fn admitted(&mut self, class: Class, left: Instant, now: Instant) {
+    pub(super) fn admitted(&mut self, left: Instant, now: Instant) {
         self.climb.answered(now.saturating_duration_since(left));
-        let late = self.last.answered(class, left, now);
-        self.answers.admitted(left, self.counted(late));
+        self.answers.admitted(left);
     }
 
-    /// Notes at `now` that a request that left at `left` was refused. Returns when it arrived if that reflects the limit; then
+    /// Notes that a request that left at `left` was refused. Returns whether that reflects the limit; then
     /// [`RateLearner::pause`] is to follow.
-    pub(super) fn refused(&mut self, class: Class, left: Instant, now: Instant) -> Option<Instant> {
+    pub(super) fn refused(&mut self, left: Instant) -> bool {
         let was_usual = self.answers.is_usual();
-        let late = self.last.refused(class, left, now);
-        let late = self.counted(late);
-        let is_of_limit = self.answers.refused(left, late) || self.burst.is_some();
+        let is_of_limit = self.answers.refused(left) || self.burst.is_some();
         if self.answers.is_usual() && !was_usual {
             // What led to the limit was no more than what is refused at any rate.
             self.forget();
         }
-        is_of_limit.then_some(left + late)
+        is_of_limit
     }
 
-    /// Notes that nothing leaves before `until`, because a request that arrived at `from` was refused for the limit.
-    pub(super) fn pause(&mut self, from: Instant, until: Instant) {
-        let burst = self.burst.get_or_insert(Burst { from, until });
-        burst.from = burst.from.min(from);
+    /// Notes that nothing leaves before `until`, because a request that left at `left` was refused for the limit.
+    pub(super) fn pause(&mut self, left: Instant, until: Instant) {
+        let burst = self.burst.get_or_insert(Burst { from: left, until });
+        burst.from = burst.from.min(left);
         burst.until = burst.until.max(until);
-    }
-
-    /// When a run that has this part of the rate may send the next request without more than the limit in the last second;
-    /// `None` if it may.
-    pub(super) fn full_until(&self, part: f64, now: Instant) -> Option<Instant> {
-        let known = self.known.as_ref()?;
-        let places = known.places();
-        let own = match part {
-            part if part >= 1.0 => places,
-            _ if places < FEW => return None,
-            part => share_of(places, part),
-        };
-        self.last.full_until(own, known.counts_late(), now)
-    }
-
-    /// How many requests a server is taken to allow in a second; `None` while no limit is known.
-    pub(super) fn places(&self) -> Option<usize> {
-        self.known.as_ref().map(Known::places)
-    }
-
-    /// Whether requests that could not leave in time may be made good: while no more leave in a second than the limit allows.
-    pub(super) fn makes_good(&self, now: Instant) -> bool {
-        let known = self.known.as_ref();
-        let is_divided = |known: &Known| !self.asks_others || known.places() >= FEW;
-        known.is_some_and(|known| {
-            known.is_holding(now)
-                && is_divided(known)
-                && self.cap.is_none_or(|cap| cap >= known.steady())
-        })
-    }
-
-    fn counted(&self, late: Duration) -> Duration {
-        let counts = self.known.as_ref().is_none_or(Known::counts_late);
-        if counts { late } else { Duration::ZERO }
     }
 
     /// Notes that a request had to wait for the rate.
@@ -186,28 +139,13 @@ impl RateLearner {
     }
 
     fn learned(&mut self, cap: Option<f64>, now: Instant) -> Option<f64> {
-        if !self.asks_others {
-            self.judge(now);
+        if let Some(burst) = self.burst.take_if(|burst| burst.until <= now) {
+            self.conclude(burst, now);
         }
         let answers = &self.answers;
         match &mut self.known {
-            Some(known) => {
-                let late = self.last.late();
-                Some(known.rate(cap, late, || answers.lately(now), now))
-            }
+            Some(known) => Some(known.rate(cap, || whole(answers.busiest()), now)),
             None => self.climb.rate(),
-        }
-    }
-
-    /// Whether refusals are to be judged and other runs asked first.
-    pub(super) fn is_judgement_due(&self, now: Instant) -> bool {
-        self.asks_others && self.burst.is_some_and(|burst| burst.until <= now)
-    }
-
-    /// Judges the refusals whose pause is over.
-    pub(super) fn judge(&mut self, now: Instant) {
-        if let Some(burst) = self.burst.take_if(|burst| burst.until <= now) {
-            self.conclude(burst, now);
         }
     }
 
@@ -233,15 +171,9 @@ impl RateLearner {
 
     /// Judges refusals once everything that was in flight then has been answered.
     fn conclude(&mut self, burst: Burst, now: Instant) {
-        // Requests overtake one another on the way, so which was the first to be refused is not certain. Those of other runs are
-        // known late.
+        // Requests overtake one another on the way, so which was the first to be refused is not certain.
         let answers = &self.answers;
-        let (first, most) = (answers.before(burst.from), answers.most_since(burst.from));
-        let before = if self.asks_others {
-            most
-        } else {
-            usize::midpoint(first, most)
-        };
+        let before = usize::midpoint(answers.before(burst.from), answers.most_since(burst.from));
         let before = before.max(1);
         let count = whole(before);
         if let Some(known) = &mut self.known {
@@ -253,18 +185,6 @@ impl RateLearner {
         self.answers.limited_to(Some(before));
         self.judged = Some(now);
     }
-}
-
-/// The places of a run that has a part of them.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "a limit is positive, and far below what fits"
-)]
-fn share_of(places: usize, part: f64) -> usize {
-    // Parts are whole places but for the rounding of their ends.
-    ((places as f64 * part + 0.01) as usize).max(1)
 }
 
 pub(super) fn least(one: Option<f64>, other: Option<f64>) -> Option<f64> {

@@ -13,10 +13,6 @@
 //! *How many per second* is a fixed rule of the server: `limit` finds the number from the refusals, holds just below it, and
 //! tries now and then whether it has risen. With a window alone, requests would have to be refused again and again.
 //!
-//! Requests arrive late, some more than others, so an even pace alone does not keep a server that counts the last second from
-//! finding one too many. `last_second` counts what may be among those of the last second, in flight or answered, and no more than
-//! the limit may be; what could not leave in time for that is made good.
-//!
 //! A refusal that is due to the limit pauses all requests for as long as the server requires. Any other refusal delays its
 //! own request alone, unless the server requires a long wait: where a share of all requests is refused at any rate, a pause
 //! with each refusal would leave hardly any time to send.
@@ -33,7 +29,6 @@ mod class;
 mod climb;
 mod joint;
 mod known;
-mod last_second;
 mod learned;
 mod lesson;
 mod level;

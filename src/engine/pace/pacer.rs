@@ -559,7 +559,7 @@ impl Permit<'_> {
         let now = Instant::now();
         let took = now.duration_since(self.left);
         if let Some(quota) = self.pacer.quota(self.class) {
-            quota.admitted(self.class, self.left);
+            quota.admitted(self.left);
         }
         let mut state = self.pacer.state();
         let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
@@ -588,7 +588,7 @@ impl Permit<'_> {
     /// back; another one this request alone, and the caller waits as long as the [`Refusal`] asks for.
     pub fn refused(self, asked: Option<Duration>, again: u32) -> Refusal {
         let refusal = match self.pacer.quota(self.class) {
-            Some(quota) => quota.refused((self.class, self.left), asked, again),
+            Some(quota) => quota.refused(self.left, asked, again),
             None => Refusal::alone(asked.unwrap_or(WAIT)),
         };
         let mut state = self.pacer.state();
@@ -603,7 +603,7 @@ impl Permit<'_> {
     /// The server could not cope: 502, 503, 504, or no answer in time.
     pub fn overloaded(self) {
         if let Some(quota) = self.pacer.quota(self.class) {
-            quota.admitted(self.class, self.left);
+            quota.admitted(self.left);
         }
         let mut state = self.pacer.state();
         let window = state.windows.get_mut(self.class);

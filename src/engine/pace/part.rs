@@ -7,12 +7,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::answers::SECOND;
 use super::joint::{Joint, PIECE_MIN, Run, is_in, size};
-use super::last_second::LATE_MAX;
 use super::lesson::Lesson;
 use super::limit::RateLearner;
-use super::quota::CATCH_UP;
 use super::server_clock::ServerClock;
 
 /// How long a part lasts, by the clock of the server, in microseconds.
@@ -35,6 +32,8 @@ const SPARE: f64 = 1.5;
 const WITHOUT: f64 = 0.25;
 /// How much of its part a run uses while the row cannot be reached.
 const CAUTIOUS: f64 = 0.5;
+/// How late a request may leave with a number whose time is over: what timers lose. More would be two requests at one moment.
+const LATE: f64 = 0.005;
 /// How many numbers are looked through at most.
 const LOOKED_THROUGH: f64 = 4096.0;
 
@@ -44,8 +43,6 @@ pub(super) struct Part {
     name: String,
     clock: ServerClock,
     pieces: Vec<(f64, f64)>,
-    /// How large it was before it grew at the cost of other runs, and until when requests of these may count.
-    before: Vec<(f64, Instant)>,
     until: Instant,
     row: Reach,
     notice: Notice,
@@ -106,7 +103,6 @@ impl Part {
             name,
             clock: ServerClock { at: now, at_us: 0 },
             pieces: Vec::new(),
-            before: Vec::new(),
             until: now,
             row: Reach::There,
             notice: Notice::None,
@@ -129,12 +125,6 @@ impl Part {
         size(&self.pieces)
     }
 
-    /// How much of the places of the last second it has, from 0 to 1: what other runs had is free when their requests count no more.
-    pub(super) fn places(&self, now: Instant) -> f64 {
-        let before = self.before.iter().filter(|(_, until)| *until > now);
-        before.map(|(size, _)| *size).fold(self.size(), f64::min)
-    }
-
     /// How requests may leave at `now`.
     ///
     /// # Errors
@@ -142,7 +132,8 @@ impl Part {
     pub(super) fn way(&mut self, now: Instant) -> Result<Way, Instant> {
         if now >= self.until {
             if self.row == Reach::There {
-                return Err(self.renew(now));
+                self.bell.notify_one();
+                return Err(now + LOOK);
             }
             self.be_cautious();
         }
@@ -151,12 +142,6 @@ impl Part {
         } else {
             Ok(Way::ByNumber)
         }
-    }
-
-    /// Has the part renewed, and gives when to ask again.
-    pub(super) fn renew(&self, now: Instant) -> Instant {
-        self.bell.notify_one();
-        now + LOOK
     }
 
     /// Takes half of what it had until the row can be reached again. Other runs may do the same, or share the rest.
@@ -185,8 +170,7 @@ impl Part {
         is_due
     }
 
-    /// The number that a request may leave with at `now`, as its moment in seconds since 1970. `makes_good`: whether those whose
-    /// time is over are used later.
+    /// The number that a request may leave with at `now`, as its moment in seconds since 1970.
     ///
     /// # Errors
     /// When to ask again.
@@ -195,12 +179,7 @@ impl Part {
         clippy::cast_precision_loss,
         reason = "numbers are of this century, and a part is not small"
     )]
-    pub(super) fn number(
-        &mut self,
-        rate: f64,
-        makes_good: bool,
-        now: Instant,
-    ) -> Result<f64, Instant> {
+    pub(super) fn number(&mut self, rate: f64, now: Instant) -> Result<f64, Instant> {
         let size = self.size();
         if size < PIECE_MIN {
             return Err(now + LOOK);
@@ -213,14 +192,8 @@ impl Part {
         let at = |seconds: f64| (seconds * rate).floor() as i64;
         let (current, last) = (at(seconds), at(self.last.max(self.numbered.1)));
         let is_mine = |number: &i64| is_in(&self.pieces, *number);
-        let late = if makes_good { LATE_MAX } else { CATCH_UP };
-        let late = 1 + (late.as_secs_f64() * rate).min(LOOKED_THROUGH) as i64;
-        let mut open = last.max(current - late) + 1..=current;
-        let due = if makes_good {
-            open.find(is_mine)
-        } else {
-            open.rfind(is_mine)
-        };
+        let late = 1 + (LATE * rate).min(LOOKED_THROUGH) as i64;
+        let due = (last.max(current - late) + 1..=current).rev().find(is_mine);
         if let Some(number) = due {
             return Ok((number as f64 + 0.5) / rate);
         }
@@ -293,7 +266,6 @@ impl Part {
             learner.follow(lesson, &clock);
             self.lesson = Some((joint.course, lesson.clone()));
         }
-        learner.judge(now);
         let rate = learner.joint_rate(now);
         let own = Lesson::of(learner, &clock);
         let is_known = |(_, known): &(u64, Lesson)| known.says_the_same_as(&own);
@@ -313,7 +285,7 @@ impl Part {
             sent: self.sent.0,
             until_us: clock.at_us.saturating_add(LASTS_US),
         };
-        joint.allot(&self.name, run, learner.places());
+        joint.allot(&self.name, run);
         joint
     }
 
@@ -321,10 +293,8 @@ impl Part {
         let own = self.clock.us_of(self.own_pause);
         joint.paused_until_us = joint.paused_until_us.max(own);
         let until = self.clock.moment_of(joint.paused_until_us);
-        let settled = until + SETTLING;
-        let is_own = until <= self.own_pause + JITTER;
-        if !is_own && settled > *paused_until + JITTER && until > self.clock.at {
-            *paused_until = settled;
+        if until > *paused_until + JITTER && until > self.clock.at {
+            *paused_until = until + SETTLING;
             self.is_foreign_pause = true;
         }
     }
@@ -349,11 +319,6 @@ impl Part {
         let now = Instant::now();
         self.lesson = joint.lesson.clone().map(|lesson| (joint.course, lesson));
         if let Some(run) = joint.runs.get(&self.name) {
-            let before = self.size();
-            self.before.retain(|(_, until)| *until > now);
-            if before >= PIECE_MIN && before < size(&run.pieces) && !joint.is_of(&self.name) {
-                self.before.push((before, now + SECOND));
-            }
             self.pieces.clone_from(&run.pieces);
             self.wanted = run.wanted;
             self.sent.1 = run.sent;

@@ -16,17 +16,14 @@ use governor::{NotUntil, Quota as Rate, RateLimiter};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::class::Class;
-use super::last_second::LATE_MAX;
 use super::limit::{RateLearner, START, least};
 use super::part::{Part, Way};
 
 /// Cells in a request.
 const CELLS: NonZeroU32 = NonZeroU32::new(16).expect("16 is not 0");
 /// How much lost time a request may make good: a few ticks of the timer, which has one each millisecond. It is
-/// taken from the 20 ms that holding 0.98 of a limit leaves. While a limit is known, [`LATE_MAX`] may be made good: no more leave
-/// in a second than it allows.
-pub(super) const CATCH_UP: Duration = Duration::from_millis(5);
+/// taken from the 20 ms that holding 0.98 of a limit leaves.
+const CATCH_UP: Duration = Duration::from_millis(5);
 
 /// The wait after a refusal for the limit without `Retry-After`: what most services' windows need to clear.
 pub(super) const WAIT: Duration = Duration::from_secs(1);
@@ -229,14 +226,7 @@ impl Quota {
         if state.paused_until > now {
             return Err(state.paused_until);
         }
-        if let Some(later) = state.asks_others(now) {
-            return Err(later);
-        }
         let (rate, number) = state.next(now)?;
-        if let Some(free) = state.learner.full_until(state.part_of_places(now), now) {
-            state.was_short(now);
-            return Err(free);
-        }
         state.put_in_force(rate, self.clock, now);
         let early = state.limiter.as_ref().and_then(|(_, limiter)| {
             let checked = limiter.check_n(CELLS).expect("the burst holds a request");
@@ -257,25 +247,20 @@ impl Quota {
     }
 
     /// Notes that the request that left at `left` was not refused.
-    pub(super) fn admitted(&self, class: Class, left: Instant) {
-        self.state().learner.admitted(class, left, Instant::now());
+    pub(super) fn admitted(&self, left: Instant) {
+        self.state().learner.admitted(left, Instant::now());
     }
 
     /// Notes that the server refused the request that left at `left` for its rate and asks for a wait of `asked`; `None`
     /// when it does not state how long. `again`: how often it refused this request before.
-    pub(super) fn refused(
-        &self,
-        (class, left): (Class, Instant),
-        asked: Option<Duration>,
-        again: u32,
-    ) -> Refusal {
+    pub(super) fn refused(&self, left: Instant, asked: Option<Duration>, again: u32) -> Refusal {
         let mut state = self.state();
-        let of_limit = state.learner.refused(class, left, Instant::now());
+        let is_of_limit = state.learner.refused(left);
         if asked.is_some_and(|asked| asked.is_zero()) {
             return Refusal::alone(Duration::ZERO);
         }
         let is_long = asked.is_some_and(|asked| asked >= LONG);
-        if of_limit.is_none() && !is_long {
+        if !is_of_limit && !is_long {
             let wait = (WAIT_ALONE * 2_u32.saturating_pow(again)).min(WAIT);
             return Refusal::alone(asked.unwrap_or(wait));
         }
@@ -284,9 +269,9 @@ impl Quota {
         let is_new = state.paused_until + Duration::from_secs(1) <= until;
         state.last_pause = pause;
         state.paused_until = state.paused_until.max(until);
-        if let Some(arrived) = of_limit {
+        if is_of_limit {
             let until = state.paused_until;
-            state.learner.pause(arrived, until);
+            state.learner.pause(left, until);
         }
         state.publish_pause(until);
         Refusal {
@@ -316,11 +301,6 @@ impl State {
         self.part.as_ref().map_or(1.0, Part::size)
     }
 
-    /// How much of the places of the last second this process has, from 0 to 1.
-    fn part_of_places(&self, now: Instant) -> f64 {
-        self.part.as_ref().map_or(1.0, |part| part.places(now))
-    }
-
     /// The rate that this process keeps for itself, and the number of the next request among those of all runs, where it has no
     /// more than a part of these.
     fn next(&mut self, now: Instant) -> Result<(Option<f64>, Option<f64>), Instant> {
@@ -329,19 +309,11 @@ impl State {
             return Ok((self.learner.rate(now), None));
         };
         let joint = self.learner.joint_rate(now);
-        let makes_good = self.learner.makes_good(now);
-        let number = joint.map(|rate| part.number(rate, makes_good, now));
-        let number = number.transpose();
+        let number = joint.map(|rate| part.number(rate, now)).transpose();
         if number.is_err() {
             self.was_short(now);
         }
         Ok((self.learner.cap(), number?))
-    }
-
-    /// When to ask again, while other runs are to be asked whether they have judged a refusal.
-    fn asks_others(&self, now: Instant) -> Option<Instant> {
-        let part = self.part.as_ref()?;
-        self.learner.is_judgement_due(now).then(|| part.renew(now))
     }
 
     fn was_short(&mut self, now: Instant) {
@@ -363,11 +335,9 @@ impl State {
         if rate == self.limiter.as_ref().map(|(rate, _)| *rate) {
             return;
         }
-        let makes_good = self.learner.makes_good(now);
-        let catch_up = if makes_good { LATE_MAX } else { CATCH_UP };
         self.limiter = rate.and_then(|rate| {
             let cell = Duration::from_secs_f64(1.0 / rate) / CELLS.get();
-            let spare = cells(catch_up, cell);
+            let spare = cells(CATCH_UP, cell);
             let burst = CELLS.saturating_add(spare);
             let limiter =
                 Limiter::direct_with_clock(Rate::with_period(cell)?.allow_burst(burst), clock);
@@ -442,11 +412,11 @@ mod tests {
     async fn the_longest_pause_counts_and_one_of_no_length_counts_not() {
         let quota = Quota::new(None);
         let start = Instant::now();
-        quota.refused((Class::Read, start), Some(Duration::from_secs(7)), 0);
-        quota.refused((Class::Read, start), Some(Duration::from_secs(6)), 0);
+        quota.refused(start, Some(Duration::from_secs(7)), 0);
+        quota.refused(start, Some(Duration::from_secs(6)), 0);
         assert_eq!(quota.take(), Err(start + Duration::from_secs(7)));
         tokio::time::advance(Duration::from_secs(7)).await;
-        quota.refused((Class::Read, Instant::now()), Some(Duration::ZERO), 0);
+        quota.refused(Instant::now(), Some(Duration::ZERO), 0);
         assert_eq!(quota.take(), Ok(()));
     }
 }

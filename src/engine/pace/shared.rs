@@ -69,7 +69,6 @@ impl Quota {
         let is_first = state.part.is_none();
         if is_first {
             state.part = Some(part);
-            state.learner.asks_others = true;
         }
         is_first
     }
@@ -106,10 +105,8 @@ impl Quota {
 
     /// Notes that the row could not be reached.
     fn renewal_failed(&self) {
-        let state = &mut *self.state();
-        if let Some(part) = &mut state.part {
+        if let Some(part) = &mut self.state().part {
             part.failed();
-            state.learner.judge(Instant::now());
         }
     }
 

@@ -101,7 +101,7 @@ async fn three_runs_use_a_limit_as_one_does_and_hardly_exceed_it() {
             // Of ten requests in a second one is a tenth.
             let least = if limit < 20.0 { 0.9 } else { 0.93 };
             assert!(
-                used >= least && refused < 0.016,
+                used >= least && refused < 0.015,
                 "{used} of {limit} by {kind:?} at {latency_ms} ms, refused {refused}"
             );
         }
@@ -244,12 +244,10 @@ async fn the_row_is_read_twice_a_second_however_many_requests_there_are() {
     assert!((18..=26).contains(&read), "{read}");
 }
 
-/// What runs make of a limit of 40 in two minutes, where requests arrive up to `jitter` later than others: the share that they use
-/// from the fifth second on, and what is refused.
-async fn under_jitter(kind: Kind, runs: usize, jitter: Duration, tells: bool) -> (f64, f64) {
+/// What runs make of a limit of 40 in two minutes, where requests arrive up to `jitter` later than others.
+async fn under_jitter(kind: Kind, runs: usize, jitter: Duration) -> (f64, f64) {
     let mut server = Server::new(kind, 40.0, 20);
     server.jitter = jitter;
-    server.tells = tells;
     let row = TestRow::new();
     let all = match runs {
         1 => vec![Pacer::new(16, None)],
@@ -262,42 +260,17 @@ async fn under_jitter(kind: Kind, runs: usize, jitter: Duration, tells: bool) ->
     (rate / 40.0, server.seen(start, end).1)
 }
 
-/// Requests that were refused because others had come late cost a second of pause each, and lowered the limit that was assumed: of
-/// a limit on the last second 0.93 was used at 50 ms, by processes on a busy machine 0.83.
-///
-/// Where requests arrive up to 100 ms late, one that is not to be refused can be sent no sooner than a second after the arrival
-/// of the one whose place it takes: 1.05 s for each of 40 places are 0.95 of the limit, before anything is learned. Of three runs
-/// each has a third of the places, and one that has none left waits while another one has.
-async fn late_requests(kind: Kind) {
-    let least = [
-        (0, 0.95, 0.945),
-        (30, 0.95, 0.93),
-        (50, 0.95, 0.92),
-        (100, 0.925, 0.9),
-    ];
-    for (jitter, by_one, by_three) in least {
-        for (runs, least, waits) in [(1, by_one, true), (1, by_one, false), (3, by_three, true)] {
-            let jitter = Duration::from_millis(jitter);
-            let (used, refused) = under_jitter(kind, runs, jitter, waits).await;
+/// Sharing costs nothing: what is lost by late requests one run loses as well.
+#[tokio::test(start_paused = true)]
+async fn where_requests_arrive_late_three_runs_use_what_one_does() {
+    for kind in [Kind::Sliding, Kind::Bucket(1.0)] {
+        for jitter in [10, 20, 50].map(Duration::from_millis) {
+            let (one, _) = under_jitter(kind, 1, jitter).await;
+            let (three, refused) = under_jitter(kind, 3, jitter).await;
             assert!(
-                used >= least && refused < 0.01,
-                "{runs} use {used} by {kind:?} at {jitter:?}, refused {refused}, with a wait: {waits}"
+                three >= one - 0.02 && refused < 0.01,
+                "{three} instead of {one} by {kind:?} at {jitter:?}, refused {refused}"
             );
         }
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_limit_on_the_last_second_is_used_by_requests_that_arrive_late() {
-    late_requests(Kind::Sliding).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_limit_by_the_clock_is_used_by_requests_that_arrive_late() {
-    late_requests(Kind::Fixed(SECOND * 3 / 10)).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_account_is_used_by_requests_that_arrive_late() {
-    late_requests(Kind::Bucket(1.0)).await;
 }

@@ -31,7 +31,7 @@ pub(super) struct Server {
     /// How much later than others a request may arrive, because of timers, busy machines and the network.
     pub(super) jitter: Duration,
     /// Whether it states the wait.
-    pub(super) tells: bool,
+    tells: bool,
     /// Requests that it works on at one time; more wait.
     workers: tokio::sync::Semaphore,
     /// Of so many answers one is a refusal whatever the client does.
