@@ -519,3 +519,38 @@ async fn webhooks_whose_secret_a_save_loses_are_refused_before_one_is_saved() {
     );
     assert_eq!(server.writes(TARGET).len(), before, "nothing was written");
 }
+
+/// Reads answer the name of a list in lower case. Written like that, the vendor's editor shows the selection empty.
+#[tokio::test]
+async fn names_of_lists_are_written_in_the_case_of_the_list() {
+    let capital = serde_json::to_string(&starter()).unwrap();
+    let capital = capital.replace("\"authors\"", "\"Authors\"");
+    let state: StateFile = serde_json::from_str(&capital).unwrap();
+    let options = mock::Options {
+        rules: Rules {
+            links: Links::Name,
+            ..Rules::default()
+        },
+        ..of_profile(Profile::SerialItem, state)
+    };
+    let (server, workspace) = (serve_with(options).await, Workspace::new());
+    let probed = end_of(probe(&workspace, &server, &["--json"])).await;
+    assert_eq!(probed.code, Some(0), "{}", probed.stderr);
+    let after = end_of(workspace.sync(&server, &["--json"])).await;
+    assert_eq!(after.code, Some(0), "{}", after.stderr);
+    let blank = || async {
+        let url = format!("{}/_mock/blank-fields", server.base_url());
+        let rows: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+        let of_target = rows.as_array().unwrap().iter();
+        of_target.filter(|row| row["guid"] == TARGET).count()
+    };
+    assert!(selections(&server, TARGET) > 10);
+    assert_eq!(blank().await, 0);
+    // As a client writes it that sends what it has read.
+    let lowered = serde_json::to_string(&server.state()).unwrap();
+    let lowered = lowered.replace("\"Writer\":\"Authors\"", "\"Writer\":\"authors\"");
+    put_state(&server.base_url(), &serde_json::from_str(&lowered).unwrap()).await;
+    assert!(blank().await > 10);
+    let again = end_of(workspace.between("verify", &server.base_url(), &[])).await;
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+}

@@ -41,6 +41,13 @@ pub(super) fn route(shared: &Shared, call: &Call, body: &[u8]) -> Answer {
             shared.sign_in.revoke();
             Ok(Reply::Json(Value::Null))
         }
+        (Verb::Get, ["blank-fields"]) => {
+            let instances = shared.instances();
+            let blank = instances
+                .iter()
+                .map(|instance| instance.world().blank_fields());
+            Ok(Reply::Json(Value::Array(blank.flatten().collect())))
+        }
         (Verb::Get, ["requests"]) => to_json(&shared.log.requests(|_| true)),
         _ => no_route(),
     }

@@ -108,21 +108,69 @@ impl World {
         {
             row::set(properties, "referenceName", name);
         }
+        self.lower_names(id, &mut row);
         Some(Value::Object(row))
+    }
+
+    /// Shows names of lists in selections in lower case, as the vendor's servers answer whatever case they have stored
+    /// (vendor's guide for authors, July 2026).
+    fn lower_names(&self, id: i64, row: &mut Row) {
+        let Some(definition) = self.definition_of_item(id) else {
+            return;
+        };
+        let Some(Value::Object(fields)) = row.get_mut("fields") else {
+            return;
+        };
+        let named = fields::named_lists(&definition, fields);
+        let lower: Vec<(String, String)> = named
+            .filter(|(_, list)| self.container_named(list).is_some())
+            .map(|(field, list)| (field.to_owned(), list.to_lowercase()))
+            .collect();
+        for (field, list) in lower {
+            fields.insert(field, list.into());
+        }
+    }
+
+    fn definition_of_item(&self, id: i64) -> Option<Arc<Definition>> {
+        let list = self.containers.get(self.contents.container(id)?)?;
+        self.definition(row::id(list, "contentDefinitionID")?)
+    }
+
+    /// Selections that the vendor's editor shows empty, because the name of the list is stored in another case than the list
+    /// has; no read shows that.
+    pub(crate) fn blank_fields(&self) -> Vec<Value> {
+        let mut blank = Vec::new();
+        for (id, locale, version) in self.contents.iter() {
+            let Some(definition) = self.definition_of_item(id) else {
+                continue;
+            };
+            let Some(fields) = row::object(&version.latest, "fields") else {
+                continue;
+            };
+            for (field, stored) in fields::named_lists(&definition, fields) {
+                let list = self.container_named(stored);
+                let name = list.and_then(|list| row::text(list, "referenceName"));
+                if let Some(name) = name.filter(|name| *name != stored) {
+                    blank.push(json!({
+                        "guid": self.guid, "locale": self.locales[locale].code, "contentID": id,
+                        "field": field, "stored": stored, "container": name,
+                    }));
+                }
+            }
+        }
+        blank
     }
 
     /// The row as the Fetch API shows it; `None` when the mode does not show it.
     pub(crate) fn content_for_fetch(&self, locale: usize, id: i64, mode: Mode) -> Option<Value> {
-        let shown = self.contents.version(locale, id)?.shown(mode)?;
-        let mut out = Row::new();
-        for (key, value) in shown.iter() {
-            let value = match (key.as_str(), value) {
-                ("fields", Value::Object(fields)) => Value::Object(fields::for_fetch(fields)),
-                (_, value) => value.clone(),
-            };
-            out.insert(key.clone(), value);
-        }
-        let name = self.list_name(id, shown);
+        let mut shown = Row::clone(self.contents.version(locale, id)?.shown(mode)?);
+        let name = self.list_name(id, &shown);
+        self.lower_names(id, &mut shown);
+        let for_fetch = |(key, value): (String, Value)| match (key.as_str(), value) {
+            ("fields", Value::Object(fields)) => (key, fields::for_fetch(&fields).into()),
+            (_, value) => (key, value),
+        };
+        let mut out: Row = shown.into_iter().map(for_fetch).collect();
         if let (Some(name), Some(properties)) = (
             name,
             out.get_mut("properties").and_then(Value::as_object_mut),

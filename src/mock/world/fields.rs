@@ -78,6 +78,19 @@ pub(crate) fn for_fetch(fields: &Row) -> Row {
         .collect()
 }
 
+/// The selections of an item that hold the name of a list beside a value field, with the name of the field.
+pub(crate) fn named_lists<'a>(
+    definition: &'a Definition,
+    fields: &'a Row,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let links = definition.fields.iter();
+    let links = links.filter(|field| field.kind == "content" && field.value_key.is_some());
+    links.filter_map(|field| {
+        let name = definition.names.get(&field.key)?;
+        Some((name.as_str(), row::filled(fields, name)?))
+    })
+}
+
 /// The part of a model that decides about values.
 #[derive(Debug)]
 pub(crate) struct Definition {
