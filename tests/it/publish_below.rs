@@ -165,6 +165,13 @@ fn writes(server: &Server) -> usize {
     server.writes(TARGET).len()
 }
 
+/// How often something was published on the target.
+fn published(server: &Server) -> usize {
+    let writes = server.writes(TARGET).into_iter();
+    let steps = writes.filter(|one| one.path.contains("batch-workflow"));
+    steps.count()
+}
+
 /// Both versions of the article are on the target.
 async fn arrived(server: &Server, versions: (&str, &str)) {
     let problems = problems(server, versions).await;
@@ -230,15 +237,9 @@ async fn what_a_run_has_published_is_not_published_again_below_a_newer_draft() {
     let (server, workspace) = (play().await, Workspace::new());
     sync(&workspace, &server, &["--publish"]).await;
     edit(&server, DRAFT).await;
-    let published = || {
-        let writes = server.writes(TARGET).into_iter();
-        writes
-            .filter(|one| one.path.contains("batch-workflow"))
-            .count()
-    };
-    let (count, requests) = (published(), writes(&server));
+    let (count, requests) = (published(&server), writes(&server));
     sync(&workspace, &server, &["--publish"]).await;
-    assert_eq!(published(), count, "it was published again");
+    assert_eq!(published(&server), count, "it was published again");
     assert_eq!(writes(&server), requests + 1, "the draft and nothing else");
     arrived(&server, (PUBLIC, DRAFT)).await;
     // A newer public version below a newer draft goes over both.
@@ -398,15 +399,9 @@ async fn what_was_published_and_not_read_back_is_published_again_below_a_newer_d
     let (server, workspace) = (play().await, Workspace::new());
     sync(&workspace, &server, &["--publish", "--no-verify"]).await;
     edit(&server, DRAFT).await;
-    let published = || {
-        let writes = server.writes(TARGET).into_iter();
-        writes
-            .filter(|one| one.path.contains("batch-workflow"))
-            .count()
-    };
-    let count = published();
+    let count = published(&server);
     sync(&workspace, &server, &["--publish"]).await;
-    assert_eq!(published(), count + 1);
+    assert_eq!(published(&server), count + 1);
     arrived(&server, (PUBLIC, DRAFT)).await;
     is_quiet(&workspace, &server).await;
 }
