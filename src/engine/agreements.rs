@@ -8,9 +8,7 @@ use std::collections::HashMap;
 
 use super::context::{Ends, PlanView, RunContext};
 use super::verify::{Compared, date_of};
-use crate::domain::{
-    ContentHash, Entity, EntityKey, FieldHashes, Filled, Kind, Proof, SourceId, TargetId,
-};
+use crate::domain::{ContentHash, Entity, EntityKey, FieldHashes, Kind, Proof, SourceId, TargetId};
 use crate::plan::{Action, ListOrder, Node, Planned, Schema, field_hashes, normal, without};
 use crate::store::{Change, Mapping, MappingOrigin, PublishState, Publishing, StoreError};
 
@@ -62,23 +60,10 @@ impl<E: Ends> RunContext<E> {
             before.is_some() && before == target
         };
         let row = |(entity, planned): (&Entity<SourceId>, &Planned)| match planned.action {
-            Action::Conflict { target } if !is_known(entity, target) => Some(Mapping {
-                key: entity.key.clone(),
-                target: target?,
-                target_name: None,
-                source_version: None,
-                target_version: None,
-                source_hash: None,
-                target_hash: None,
-                proof: Proof::Equal,
-                filled: Filled::new(),
-                fields: None,
-                bytes_hash: None,
-                bytes_date: None,
-                evidence: None,
-                origin: MappingOrigin::Adopted,
-                run: self.journal.run.clone(),
-            }),
+            Action::Conflict { target } if !is_known(entity, target) => {
+                let (key, run) = (entity.key.clone(), self.journal.run.clone());
+                target.map(|target| Mapping::without_base(key, target, MappingOrigin::Adopted, run))
+            }
             _ => None,
         };
         conflicts.filter_map(row).collect()

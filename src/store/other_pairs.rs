@@ -77,7 +77,7 @@ impl OtherPairs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Filled, Kind, Proof, RunId};
+    use crate::domain::{Kind, RunId};
     use crate::store::MappingOrigin;
 
     fn row(source: &str, target: &str, ids: (i64, i64)) -> (Pair, Mapping) {
@@ -85,23 +85,10 @@ mod tests {
             source: Guid::new(source),
             target: Guid::new(target),
         };
-        let mapping = Mapping {
-            key: EntityKey::global(Kind::Model, ids.0),
-            target: TargetId::new(ids.1),
-            target_name: None,
-            source_version: None,
-            target_version: None,
-            source_hash: None,
-            target_hash: None,
-            proof: Proof::default(),
-            filled: Filled::default(),
-            fields: None,
-            bytes_hash: None,
-            bytes_date: None,
-            evidence: None,
-            origin: MappingOrigin::Created,
-            run: RunId("20250101-000000-0001".to_owned()),
-        };
+        let key = EntityKey::global(Kind::Model, ids.0);
+        let run = RunId("20250101-000000-0001".to_owned());
+        let target = TargetId::new(ids.1);
+        let mapping = Mapping::without_base(key, target, MappingOrigin::Created, run);
         (pair, mapping)
     }
 

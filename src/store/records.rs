@@ -75,6 +75,34 @@ pub struct Mapping {
     pub run: RunId,
 }
 
+impl Mapping {
+    /// A pair of which nothing is agreed upon: no run has compared its two sides.
+    pub const fn without_base(
+        key: EntityKey,
+        target: TargetId,
+        origin: MappingOrigin,
+        run: RunId,
+    ) -> Self {
+        Self {
+            key,
+            target,
+            target_name: None,
+            source_version: None,
+            target_version: None,
+            source_hash: None,
+            target_hash: None,
+            proof: Proof::Equal,
+            filled: Filled::new(),
+            fields: None,
+            bytes_hash: None,
+            bytes_date: None,
+            evidence: None,
+            origin,
+            run,
+        }
+    }
+}
+
 /// How a mapping came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -23,6 +23,8 @@ mod commits;
 mod damage;
 #[path = "../../tests/common/postgres.rs"]
 pub(crate) mod postgres;
+#[path = "../../tests/common/script.rs"]
+pub(crate) mod script;
 mod server;
 mod whole;
 

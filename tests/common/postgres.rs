@@ -2,8 +2,8 @@
 //! binary. Each test has a schema of its own. Where there is no server the test says so and proves nothing; in a pipeline (`CI`)
 //! that is a failure.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, Command, Stdio};
+use std::io::Write as _;
+use std::process::Child;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -24,17 +24,7 @@ static SERVER: LazyLock<Option<Server>> = LazyLock::new(|| {
         return Some(Server { url, _runs: None });
     }
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres.sh");
-    let mut child = Command::new("sh")
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .ok()?;
-    let mut url = String::new();
-    let output = child.stdout.take()?;
-    BufReader::new(output).read_line(&mut url).ok()?;
-    let url = url.trim().to_owned();
+    let (url, child) = super::script::start(script)?;
     (!url.is_empty()).then_some(Server {
         url,
         _runs: Some(child),

@@ -1,14 +1,15 @@
 //! Logins in a real Secret Service, which `tests/keyring.sh` starts. Where its programs are not installed the test says so and proves
 //! nothing.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, Command, Stdio};
+use std::io::Write as _;
+use std::process::Child;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::binary::end_of;
 use crate::login::{User, asked, server};
+use crate::script;
 use crate::secrets::Traces;
 
 /// The exit code of the script where its programs are missing.
@@ -23,16 +24,7 @@ struct Keyring {
 impl Keyring {
     fn start() -> Option<Self> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keyring.sh");
-        let mut runs = Command::new("sh")
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .ok()?;
-        let mut bus = String::new();
-        let output = runs.stdout.take()?;
-        BufReader::new(output).read_line(&mut bus).ok()?;
+        let (bus, mut runs) = script::start(script)?;
         if bus.is_empty() {
             let ended = runs.wait().ok()?;
             assert_eq!(
@@ -41,10 +33,9 @@ impl Keyring {
                 "a keyring cannot be started"
             );
             let mut screen = std::io::stderr();
-            writeln!(screen, "skipped: there is no keyring here").unwrap();
+            writeln!(screen, "skipped: gnome-keyring is not installed").unwrap();
             return None;
         }
-        let bus = bus.trim().to_owned();
         Some(Self { bus, runs })
     }
 }

@@ -70,6 +70,8 @@ mod retry;
 mod same_state;
 mod schedule;
 mod schema;
+#[path = "../common/script.rs"]
+mod script;
 mod secrets;
 mod shared_rate;
 mod shared_state;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::session::{owner, salt};
 use crate::config::{Config, HostInfo};
-use crate::domain::{EntityKey, Filled, Proof, RunEnd, RunId, TargetId, Version, time};
+use crate::domain::{EntityKey, RunEnd, RunId, TargetId, Version, time};
 use crate::error::{Error, ExitStatus};
 use crate::store::{Change, Mapping, MappingOrigin, Pair, RunFinish, RunRecord, StateUrl, Store};
 
@@ -109,21 +109,11 @@ impl Keeping {
         let mapping = |row: Noted| Change::Mapping {
             pair: self.pair.clone(),
             mapping: Mapping {
-                key: row.key,
-                target: row.target,
                 target_name: row.target_name,
                 source_version: row.versions[0],
                 target_version: row.versions[1],
-                source_hash: None,
-                target_hash: None,
-                proof: Proof::Equal,
-                filled: Filled::new(),
-                fields: None,
-                bytes_hash: None,
-                bytes_date: None,
                 evidence: Some(row.evidence),
-                origin: MappingOrigin::Imported,
-                run: run.clone(),
+                ..Mapping::without_base(row.key, row.target, MappingOrigin::Imported, run.clone())
             },
         };
         let gone = kept

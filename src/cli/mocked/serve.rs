@@ -20,8 +20,8 @@ use crate::mock::{
 /// Point a run at it with `--source-url` or `--target-url`. Any token is accepted unless `--token` is given.
 /// State, log, reset and faults are under `/_mock/state`, `/_mock/requests`, `/_mock/reset` and `/_mock/faults` (PUT a JSON
 /// list of faults as `--fault` takes them; an empty one ends them). `/_mock/blank-fields` lists the selections that the vendor's
-/// editor would show empty, because they name a list in another case than its own: no read shows that. It plays the sign-in of `lockgate login` as well, without a
-/// question; POST to `/_mock/sign-ins/revoke` ends every login.
+/// editor would show empty, because they name a list in another case than its own: no read shows that. It plays the sign-in of
+/// `lockgate login` as well, without a question; POST to `/_mock/sign-ins/revoke` ends every login.
 #[derive(Clone, Debug, clap::Args)]
 #[expect(
     clippy::struct_excessive_bools,

@@ -10,7 +10,10 @@ use crate::domain::{ContentHash, Entity, Id as _, Kind, Locale, SourceId, Target
 use crate::engine::open_intents::Signature;
 use crate::engine::state::Step;
 use crate::instance::{Fingerprint, Save};
-use crate::plan::{Action, LeaveOut, Node, container_of, expected_hash, fields_hash, payload};
+use crate::plan::{
+    Action, Difference, LeaveOut, Node, Schema, container_of, differences, expected_hash,
+    fields_hash, normal, payload,
+};
 use crate::planted::{self, Bug};
 use crate::store::{IntentDetail, Mapping, Operation, PriorBytes};
 
@@ -35,6 +38,18 @@ pub(in crate::engine) struct Prepared {
     pub(in crate::engine) replaced: Option<PriorBytes>,
     /// The bytes of an asset, once they were sent.
     pub(in crate::engine) sent: Option<Fingerprint>,
+}
+
+impl Prepared {
+    /// How the normal form of what the target has differs from that of what was sent.
+    pub(in crate::engine) fn differences(
+        &self,
+        stored: &Value,
+        schema: &Schema,
+    ) -> Vec<Difference> {
+        let form = |body| normal(self.save.kind, body, schema);
+        differences(&form(&self.save.body), &form(stored))
+    }
 }
 
 impl PlanView {

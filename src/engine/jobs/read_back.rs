@@ -7,7 +7,7 @@ use crate::domain::{Id, TargetId};
 use crate::engine::context::{Ends, Prepared, RunContext};
 use crate::engine::state::{Saved, StepResult};
 use crate::instance::Cause;
-use crate::plan::{Difference, differences, normal};
+use crate::plan::Difference;
 
 /// Reads what was saved and holds one of `encodings`, and compares its references. Returns why nothing more may be written, if
 /// so.
@@ -53,9 +53,8 @@ pub(super) async fn compare_one<E: Ends>(
             "{key} was saved as {target}, and the target does not know that id"
         ));
     };
-    let expected = normal(item.save.kind, &item.save.body, &context.view.schema);
-    let stored = normal(item.save.kind, &found.body.parse(), &context.view.schema);
-    differences(&expected, &stored).iter().find(|difference| difference.is_reference).map(|difference| {
+    let all = item.differences(&found.body.parse(), &context.view.schema);
+    all.iter().find(|difference| difference.is_reference).map(|difference| {
         let Difference { at, expected, found, .. } = difference;
         format!("the target stored a reference of {key} wrong: at {at} it was sent {expected} and has {found}")
     })

@@ -11,50 +11,39 @@
 
 use std::collections::HashMap;
 
-use crate::domain::{Entity, Id as _, Kind, Locale, TargetId};
+use crate::domain::{Entity, Id as _, Locale, TargetId};
 use crate::engine::context::{Ends, Prepared, RunContext};
 use crate::engine::reconcile::{Cargo, carry, failed, not_prepared};
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::instance::Cause;
-use crate::plan::{Node, differences, lost_companions, normal};
+use crate::plan::{Node, Schema, lost_companions};
 use crate::store::StoreError;
 
-/// Which version is saved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Version {
-    /// What the source shows to the public.
-    Public,
-    /// The draft.
-    Draft,
-}
+/// Items in the target's terms, or why one cannot be sent.
+type Items = [Result<Prepared, String>];
 
-/// Saves items of a locale in a version, and gives the outcome of each.
+/// Saves items of a locale, and gives the outcome of each.
 async fn save<E: Ends>(
     context: &RunContext<E>,
     locale: &Locale,
-    (nodes, version): (&[Node], Version),
+    all: &Items,
 ) -> Result<Vec<StepResult>, StoreError> {
-    let mut results = Vec::with_capacity(nodes.len());
-    for some in nodes.chunks(context.options.batch_items.clamp(1, 250)) {
-        let prepared = some.iter().map(|node| match version {
-            Version::Public => context.view.prepare_public(*node),
-            Version::Draft => context.view.prepare(*node, Step::Patch),
-        });
-        let prepared: Vec<Result<Prepared, String>> = prepared.collect();
-        let items: Vec<Prepared> = prepared.iter().flatten().cloned().collect();
+    let mut results = Vec::with_capacity(all.len());
+    for some in all.chunks(context.options.batch_items.clamp(1, 250)) {
+        let items: Vec<Prepared> = some.iter().flatten().cloned().collect();
         let mut sent = if items.is_empty() {
             Vec::new().into_iter()
         } else {
             let carried = carry(context, Cargo::Items(locale), &items, None).await?;
             carried.results.into_iter()
         };
-        results.extend(prepared.into_iter().map(|prepared| {
+        results.extend(some.iter().map(|prepared| {
             match prepared {
                 Ok(_) => sent
                     .next()
                     .unwrap_or_else(|| failed("the answer has no row for it")),
-                Err(reason) => not_prepared(reason),
+                Err(reason) => not_prepared(reason.clone()),
             }
         }));
     }
@@ -68,22 +57,21 @@ pub(super) async fn save_public<E: Ends>(
     locale: &Locale,
     nodes: &[Node],
 ) -> Result<Vec<StepResult>, StoreError> {
-    let mut results = save(context, locale, (nodes, Version::Public)).await?;
-    for is_last in [false, true] {
-        let spoilt = stored_otherwise(context, locale, (nodes, &results)).await;
-        if spoilt.is_empty() {
-            break;
-        }
-        let (places, failures): (Vec<usize>, Vec<StepResult>) = spoilt.into_iter().unzip();
-        let results_now = if is_last {
-            failures
-        } else {
-            let nodes: Vec<Node> = places.iter().map(|at| nodes[*at]).collect();
-            save(context, locale, (&nodes, Version::Public)).await?
-        };
-        for (at, result) in places.into_iter().zip(results_now) {
-            results[at] = result;
-        }
+    let public = nodes.iter().map(|node| context.view.prepare_public(*node));
+    let public: Vec<Result<Prepared, String>> = public.collect();
+    let mut results = save(context, locale, &public).await?;
+    let spoilt = stored_otherwise(context, locale, (&public, &results)).await;
+    if spoilt.is_empty() {
+        return Ok(results);
+    }
+    let again = spoilt.iter().map(|(at, _)| public[*at].clone());
+    let again: Vec<Result<Prepared, String>> = again.collect();
+    let saved = save(context, locale, &again).await?;
+    for ((at, _), result) in spoilt.into_iter().zip(saved) {
+        results[at] = result;
+    }
+    for (at, failure) in stored_otherwise(context, locale, (&public, &results)).await {
+        results[at] = failure;
     }
     Ok(results)
 }
@@ -92,19 +80,19 @@ pub(super) async fn save_public<E: Ends>(
 async fn stored_otherwise<E: Ends>(
     context: &RunContext<E>,
     locale: &Locale,
-    (nodes, results): (&[Node], &[StepResult]),
+    (all, results): (&Items, &[StepResult]),
 ) -> Vec<(usize, StepResult)> {
-    let saved = results.iter().enumerate();
-    let saved = saved.filter_map(|(at, result)| match result {
-        StepResult::Done(saved) => Some((at, saved.target)),
-        StepResult::Failed { .. } | StepResult::Held => None,
+    let saved = all.iter().zip(results).enumerate();
+    let saved = saved.filter_map(|(at, (sent, result))| match (sent, result) {
+        (Ok(sent), StepResult::Done(saved)) => Some((at, sent, saved.target)),
+        _ => None,
     });
-    let saved: Vec<(usize, TargetId)> = saved.collect();
-    let ids: Vec<i64> = saved.iter().map(|(_, id)| id.raw()).collect();
+    let saved: Vec<(usize, &Prepared, TargetId)> = saved.collect();
+    let ids: Vec<i64> = saved.iter().map(|(_, _, id)| id.raw()).collect();
     let there = match context.inquiry().items(locale, &ids).await {
         Ok(there) => there,
         Err(error) => {
-            let unread = |(at, _)| match error.cause {
+            let unread = |(at, _, _)| match error.cause {
                 Cause::Halted => (at, StepResult::Held),
                 _ => (at, failed(format!("it could not be read back: {error}"))),
             };
@@ -113,30 +101,25 @@ async fn stored_otherwise<E: Ends>(
     };
     let there: HashMap<TargetId, Entity<TargetId>> =
         there.into_iter().map(|one| (one.key.id, one)).collect();
-    let spoilt = saved.into_iter().filter_map(|(at, id)| {
-        let difference = difference(context, nodes[at], there.get(&id))?;
+    let spoilt = saved.into_iter().filter_map(|(at, sent, id)| {
+        let difference = difference(sent, there.get(&id), &context.view.schema)?;
         Some((at, failed(difference)))
     });
     spoilt.collect()
 }
 
-/// How what the target has differs from what was saved. What the server adds is no difference.
-fn difference<E: Ends>(
-    context: &RunContext<E>,
-    node: Node,
+/// The first difference between what was saved and what the target has. What the server adds is none.
+fn difference(
+    sent: &Prepared,
     there: Option<&Entity<TargetId>>,
+    schema: &Schema,
 ) -> Option<String> {
-    let sent = context.view.prepare_public(node).ok()?.save;
     let Some(there) = there else {
         return Some("it is not there after its save".to_owned());
     };
-    let (schema, stored) = (&context.view.schema, there.body.parse());
-    let lost = lost_companions(&sent.body, &stored, schema);
-    let (expected, found) = (
-        normal(Kind::Content, &sent.body, schema),
-        normal(Kind::Content, &stored, schema),
-    );
-    let mut all = differences(&expected, &found).into_iter().chain(lost);
+    let stored = there.body.parse();
+    let lost = lost_companions(&sent.save.body, &stored, schema);
+    let mut all = sent.differences(&stored, schema).into_iter().chain(lost);
     let first = all.find(|one| one.added.is_none())?;
     Some(format!(
         "the target stored it otherwise than it was sent: at {}: expected {}, found {}",
@@ -150,7 +133,10 @@ pub(super) async fn save_drafts<E: Ends>(
     locale: &Locale,
     nodes: &[Node],
 ) -> Result<usize, StoreError> {
-    let results = save(context, locale, (nodes, Version::Draft)).await?;
+    let drafts = nodes.iter();
+    let drafts = drafts.map(|node| context.view.prepare(*node, Step::Patch));
+    let drafts: Vec<Result<Prepared, String>> = drafts.collect();
+    let results = save(context, locale, &drafts).await?;
     let mut unsaved = 0;
     for (node, result) in nodes.iter().zip(results) {
         let StepResult::Failed { reason, .. } = result else {

@@ -87,9 +87,10 @@ pub(in crate::engine) async fn publish<E: Ends>(
         (Results::default(), end)
     };
     let refused: Vec<_> = [unpublished.refused, published.refused].concat();
-    let held_back = published.held_back;
+    let (held_back, shown) = (published.held_back, published.published);
+    let unsaved_drafts = published.unsaved_drafts;
     let counts = [
-        published.published.len(),
+        shown.len(),
         refused.len(),
         held_back.len(),
         unpublished.published.len(),
@@ -97,9 +98,9 @@ pub(in crate::engine) async fn publish<E: Ends>(
     ];
     if counts.iter().any(|count| *count > 0) {
         let counts = counts.map(|number| u32::try_from(number).unwrap_or(u32::MAX));
-        let [count, refused, held_back, unpublished, drafts] = counts;
+        let [published, refused, held_back, unpublished, drafts] = counts;
         let finished = Event::PublishFinished {
-            published: count,
+            published,
             refused,
             held_back,
             unpublished,
@@ -109,8 +110,8 @@ pub(in crate::engine) async fn publish<E: Ends>(
     }
     Ok(Publications {
         refused: [refused, held_back].concat(),
-        published: published.published,
-        unsaved_drafts: published.unsaved_drafts,
+        published: shown,
+        unsaved_drafts,
         end,
     })
 }

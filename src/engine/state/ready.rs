@@ -310,7 +310,7 @@ impl ReadyQueues {
                 .max(self.sizes.share)
                 .min(self.sizes.items),
         };
-        let is_proven = matches!(class, Class::Content | Class::Page);
+        let needs_proof = matches!(class, Class::Content | Class::Page);
         let (mut chosen, mut probe) = (Vec::new(), 0);
         while chosen.len() < most
             && let Some(ready) = heap.pop()
@@ -321,7 +321,7 @@ impl ReadyQueues {
             let beside = ready.upload.and_then(|upload| self.beside.remove(&upload));
             let all = std::iter::once(ready).chain(beside.into_iter().flatten());
             for ready in all.filter(|ready| waits(ready)) {
-                if !is_proven {
+                if !needs_proof {
                     chosen.push(ready);
                 } else if let Some((ready, new)) = self.proof.admit(ready) {
                     probe |= new;

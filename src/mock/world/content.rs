@@ -132,7 +132,11 @@ impl World {
     }
 
     fn definition_of_item(&self, id: i64) -> Option<Arc<Definition>> {
-        let list = self.containers.get(self.contents.container(id)?)?;
+        self.definition_of_list(self.containers.get(self.contents.container(id)?)?)
+    }
+
+    /// The definition of the items of a container.
+    pub(super) fn definition_of_list(&self, list: &Row) -> Option<Arc<Definition>> {
         self.definition(row::id(list, "contentDefinitionID")?)
     }
 
@@ -167,7 +171,7 @@ impl World {
         let name = self.list_name(id, &shown);
         self.lower_names(id, &mut shown);
         let for_fetch = |(key, value): (String, Value)| match (key.as_str(), value) {
-            ("fields", Value::Object(fields)) => (key, fields::for_fetch(&fields).into()),
+            ("fields", Value::Object(fields)) => (key, fields::for_fetch(fields).into()),
             (_, value) => (key, value),
         };
         let mut out: Row = shown.into_iter().map(for_fetch).collect();

@@ -71,11 +71,9 @@ pub(crate) fn adopt(definition: &Definition, fields: Row) -> Row {
 }
 
 /// The fields as the Fetch API shows them.
-pub(crate) fn for_fetch(fields: &Row) -> Row {
-    fields
-        .iter()
-        .map(|(key, value)| (camel(key), value.clone()))
-        .collect()
+pub(crate) fn for_fetch(fields: Row) -> Row {
+    let fields = fields.into_iter();
+    fields.map(|(key, value)| (camel(&key), value)).collect()
 }
 
 /// The selections of an item that hold the name of a list beside a value field, with the name of the field.
@@ -560,7 +558,7 @@ mod tests {
             json!({ "Headline": "Hi", "Hero Image": { "url": "u" } })
         );
         assert_eq!(
-            for_fetch(out.as_object().unwrap())
+            for_fetch(out.as_object().unwrap().clone())
                 .keys()
                 .collect::<Vec<_>>(),
             ["headline", "heroImage"]

@@ -285,8 +285,7 @@ impl World {
             .and_then(|properties| row::filled(properties, "referenceName"));
         let container = name.and_then(|name| self.containers.by_name(name));
         let list = container.and_then(|id| self.containers.get(id));
-        let definition =
-            list.and_then(|list| self.definition(row::id(list, "contentDefinitionID")?));
+        let definition = list.and_then(|list| self.definition_of_list(list));
         if let (Some(definition), Some(Value::Object(values))) = (definition, row.get_mut("fields"))
         {
             *values = fields::adopt(&definition, mem::take(values));
