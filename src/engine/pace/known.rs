@@ -362,6 +362,22 @@ mod tests {
         assert_eq!(limits, [104.0, 112.0, 132.0]);
     }
 
+    /// A limit of 40 was taken for one of 43 after probes that 38 requests a second used, and the next refusal followed from that.
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_shows_no_more_than_was_sent_while_it_lasted() {
+        let mut now = Instant::now();
+        let mut known = Known::found(38.0, true, now);
+        now += PATIENCE_GUESSED;
+        for (busiest, limit) in [(39.0, 39.0), (40.0, 40.0), (39.0, 40.0)] {
+            known.was_short();
+            known.rate(None, || busiest, now);
+            now += PROBE_TIME;
+            known.was_short();
+            known.rate(None, || busiest, now);
+            assert!((known.per_second() - limit).abs() < 0.01, "{known:?}");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_no_request_uses_is_not_questioned() {
         let start = Instant::now();

@@ -115,3 +115,37 @@ impl RateLearner {
         self.answers.others_left(from, until, count);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::pace::joint::Joint;
+
+    /// A gain of 0.013999999999999999 was read as 0.014, so two runs wrote it anew in turn, once a second.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_known_is_the_same_after_it_was_written_and_read() {
+        let now = Instant::now();
+        let clock = ServerClock {
+            at: now,
+            at_us: 1_764_000_000_000_000,
+        };
+        let mut learner = RateLearner::new(50.0, None);
+        learner.climb.follow(248.776_670_357_772_67);
+        let mut known = Known::recalled(39.52, now);
+        known.approach.2 = 0.02 * 0.7;
+        known.step = 1.04 * 1.04;
+        for known in [None, Some(known)] {
+            learner.known = known;
+            let lesson = Lesson::of(&learner, &clock);
+            let row = Joint {
+                lesson: Some(lesson.clone()),
+                ..Joint::default()
+            };
+            let read = Joint::of(&row.text()).lesson.unwrap();
+            assert!(lesson.says_the_same_as(&read), "{lesson:?} {read:?}");
+            let mut other = RateLearner::new(50.0, None);
+            other.follow(&read, &clock);
+            assert!(read.says_the_same_as(&Lesson::of(&other, &clock)));
+        }
+    }
+}
