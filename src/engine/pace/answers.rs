@@ -24,8 +24,6 @@ const LOW_AT_FIRST: usize = 10;
 const FOLLOW: (f64, f64) = (1.0 / 32.0, 1.0 / 128.0);
 /// The background from which on refusals are taken to be usual.
 const USUAL: f64 = 0.05;
-/// Requests of others that are noted at once: more than any limit allows in the time between two looks.
-const OTHERS_MAX: u64 = 10_000;
 /// Answers of which most have to be refusals, and how many at least. Of fewer answers most are refusals by chance now and
 /// then where a fifth of all is refused.
 const RECENT: (u32, u32) = (31, 4);
@@ -35,6 +33,8 @@ const RECENT: (u32, u32) = (31, 4);
 pub(super) struct Answers {
     /// When the requests of the last seconds left, without those that were refused.
     left: VecDeque<Instant>,
+    /// The same of other runs, as far as they have said so.
+    others: Vec<Instant>,
     /// When the first request left.
     first: Option<Instant>,
     /// The most that left within one second and was not refused.
@@ -56,6 +56,7 @@ impl Answers {
     pub(super) fn new() -> Self {
         Self {
             left: VecDeque::new(),
+            others: Vec::new(),
             first: None,
             best: 0,
             is_limited: false,
@@ -82,18 +83,15 @@ impl Answers {
         self.known_part = part;
     }
 
-    /// Notes that so many requests left elsewhere between two moments, evenly.
-    pub(super) fn others_left(&mut self, from: Instant, until: Instant, count: u64) {
-        let count = u32::try_from(count.min(OTHERS_MAX)).unwrap_or(0);
-        if count == 0 {
-            return;
-        }
-        let gap = until.saturating_duration_since(from) / count;
-        let others = (0..count).map(|number| from + gap * number + gap / 2);
-        self.left
-            .retain(|left| until.saturating_duration_since(*left) <= KEPT);
-        self.left.extend(others);
-        self.left.make_contiguous().sort_unstable();
+    /// When the requests of the last seconds left, without those that were refused and those of other runs.
+    pub(super) fn own(&self) -> impl Iterator<Item = Instant> {
+        self.left.iter().copied()
+    }
+
+    /// Notes when the requests of all other runs left in the last seconds, which replaces what was noted before.
+    pub(super) fn others_left(&mut self, mut others: Vec<Instant>) {
+        others.sort_unstable();
+        self.others = others;
     }
 
     /// Notes that the request that left at `left` was not refused.
@@ -140,24 +138,27 @@ impl Answers {
 
     /// Requests that left within the second before and were not refused so far.
     pub(super) fn before(&self, left: Instant) -> usize {
-        let end = self.left.partition_point(|other| *other <= left);
-        let since = |other: &Instant| left.saturating_duration_since(*other) >= SECOND;
-        end - self.left.partition_point(since).min(end)
+        let has_left = |other: &Instant| *other <= left;
+        let is_old = |other: &Instant| left.saturating_duration_since(*other) >= SECOND;
+        let own = self.left.partition_point(has_left) - self.left.partition_point(is_old);
+        let others = self.others.partition_point(has_left) - self.others.partition_point(is_old);
+        own + others
+    }
+
+    fn all(&self) -> impl Iterator<Item = Instant> {
+        self.own().chain(self.others.iter().copied())
     }
 
     /// The most requests that left within one second from the one on that ends with `from`.
     pub(super) fn most_since(&self, from: Instant) -> usize {
-        let later = self.left.iter().filter(|left| **left >= from);
-        later
-            .map(|left| self.before(*left))
-            .max()
-            .unwrap_or(0)
-            .max(self.before(from))
+        let later = self.all().filter(|left| *left >= from);
+        let counts = later.map(|left| self.before(left));
+        counts.max().unwrap_or(0).max(self.before(from))
     }
 
     /// The most requests that left within one of the last seconds.
     pub(super) fn busiest(&self) -> usize {
-        let counts = self.left.iter().map(|left| self.before(*left));
+        let counts = self.all().map(|left| self.before(left));
         counts.max().unwrap_or(0)
     }
 

@@ -46,10 +46,55 @@ pub(super) struct Run {
     pub(super) pieces: Vec<(f64, f64)>,
     /// How much of the rate it could use, from 0 to 1.
     pub(super) wanted: f64,
-    /// Requests that it has sent so far.
-    pub(super) sent: u64,
+    /// What it has sent in the last seconds and was not refused.
+    pub(super) left: Lately,
     /// When its part ends, in microseconds since 1970.
     pub(super) until_us: i64,
+}
+
+/// When requests left, to the slot.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Lately {
+    /// The number of the first slot since 1970.
+    first: i64,
+    /// How many left in that slot and in those after it.
+    counts: Vec<u32>,
+}
+
+/// The length of a slot in microseconds.
+const SLOT_US: i64 = 50_000;
+/// Slots that are kept: some more than the seconds that are looked at.
+const SLOTS: usize = 100;
+/// Requests of a slot that are counted at most.
+const IN_SLOT: u32 = 500;
+
+impl Lately {
+    /// Of moments in their order, in microseconds since 1970.
+    pub(super) fn of(moments_us: impl Iterator<Item = i64>) -> Self {
+        let mut lately = Self::default();
+        for slot in moments_us.map(|us| us.div_euclid(SLOT_US)) {
+            if lately.counts.is_empty() {
+                lately.first = slot;
+            }
+            let at = usize::try_from(slot - lately.first)
+                .unwrap_or(0)
+                .min(SLOTS - 1);
+            lately.counts.resize(lately.counts.len().max(at + 1), 0);
+            lately.counts[at] += 1;
+        }
+        lately
+    }
+
+    /// The moments, spread evenly over each slot.
+    pub(super) fn moments_us(&self) -> impl Iterator<Item = i64> {
+        let slots = (0..).zip(self.counts.iter().take(SLOTS));
+        slots.flat_map(|(at, count)| {
+            let count = i64::from((*count).min(IN_SLOT));
+            let from = self.first.saturating_add(at).saturating_mul(SLOT_US);
+            (0..count).map(move |nth| from.saturating_add((2 * nth + 1) * SLOT_US / (2 * count)))
+        })
+    }
 }
 
 impl Joint {
@@ -230,6 +275,21 @@ mod tests {
             let owners = parts.iter().filter(|part| is_in(part, number)).count();
             assert_eq!(owners, 1, "{number}");
         }
+    }
+
+    #[test]
+    fn when_requests_left_is_known_to_the_slot() {
+        let moments = [7_000_010, 7_049_999, 7_050_000, 7_380_000];
+        let lately = Lately::of(moments.into_iter());
+        let read: Vec<i64> = lately.moments_us().collect();
+        assert_eq!(read, [7_012_500, 7_037_500, 7_075_000, 7_375_000]);
+        assert_eq!(Lately::of([].into_iter()), Lately::default());
+        // What a row says is not believed without bounds.
+        let row = Lately {
+            first: i64::MAX / SLOT_US,
+            counts: vec![u32::MAX; 10_000],
+        };
+        assert!(row.moments_us().count() <= SLOTS * 500);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! ```text
 //!   refused ─▶ approaching, from below ─▶ holding 0.98 of it ── patience over, requests wait ─▶ probing 1.04
 //!     ▲               │ refused: lower, slower    ▲      │ refused: lower        │ refused: as it was, more patience
-//!     └───────────────┴───────────────────────────┼──────┘                       │ not refused: that is the limit now
+//!     └───────────────┴───────────────────────────┼──────┘                       │ not refused: what was sent is the limit now
 //!                                                 └──────────────────────────────┘
 //! ```
 //! The number of requests in the second before a refusal is the limit, if the server counts a sliding second. With a token
@@ -251,16 +251,19 @@ impl Known {
         if !self.was_short || cap.is_some_and(|cap| cap <= self.steady()) {
             // No request would use a higher rate, so nothing could be learned from it.
             self.due = now + Duration::from_secs(1);
-        } else if self.is_probing && busiest() < self.per_second * USED {
-            // Some request waited for its turn, and hardly any more came: the limit was not tried.
-            self.is_probing = false;
-            self.due = now + self.patience;
         } else if self.is_probing {
-            self.per_second = probe;
-            self.step = (self.step * self.step).min(PROBE_MAX);
+            let busiest = busiest();
             self.is_probing = false;
-            self.share = SHARE;
-            self.due = now;
+            if busiest < self.per_second * USED {
+                // Some request waited for its turn, and hardly any more came: the limit was not tried.
+                self.due = now + self.patience;
+            } else {
+                // So many were admitted. That more would have been is not shown by a rate that was not used.
+                self.per_second = busiest.clamp(self.per_second, probe);
+                self.step = (self.step * self.step).min(PROBE_MAX);
+                self.share = SHARE;
+                self.due = now;
+            }
         } else {
             self.is_probing = true;
             self.due = now + PROBE_TIME;

@@ -40,20 +40,20 @@ impl Lesson {
         let limit = |known: &Known| {
             let (since, from, gain) = known.approach;
             Limit {
-                per_second: known.per_second,
-                share: known.share,
+                per_second: rounded(known.per_second),
+                share: rounded(known.share),
                 since_us: clock.us_of(since),
-                from,
-                gain,
+                from: rounded(from),
+                gain: rounded(gain),
                 patience_ms: u64::try_from(known.patience.as_millis()).unwrap_or(u64::MAX),
-                step: known.step,
+                step: rounded(known.step),
                 due_us: clock.us_of(known.due),
                 is_probing: known.is_probing,
                 is_guess: known.is_guess,
             }
         };
         Self {
-            reached: learner.climb.reached(),
+            reached: rounded(learner.climb.reached()),
             known: learner.known.as_ref().map(limit),
             judged_us: learner.judged.map(|judged| clock.us_of(judged)),
         }
@@ -69,6 +69,11 @@ impl Lesson {
         self.known.as_ref().map(limit) == other.known.as_ref().map(limit)
             && (self.known.is_some() || (self.reached - other.reached).abs() < f64::EPSILON)
     }
+}
+
+/// To the millionth: so it is the same number after it was written and read.
+fn rounded(number: f64) -> f64 {
+    (number * 1e6).round() / 1e6
 }
 
 impl RateLearner {
@@ -105,14 +110,15 @@ impl RateLearner {
         self.judged = self.judged.max(judged);
     }
 
-    /// Notes that this run has a part of the rate: what the others send is known half a second later on average.
+    /// Notes that this run has a part of the rate. What the others send is known half a second later on average, and a whole one
+    /// at most, so no more than a quarter of that is counted on.
     pub(super) const fn has_part(&mut self, part: f64) {
-        self.answers.know_part(part + (1.0 - part) / 2.0);
+        self.answers.know_part(part + (1.0 - part) / 4.0);
     }
 
-    /// Notes that other runs sent so many requests between two moments.
-    pub(super) fn others_left(&mut self, from: Instant, until: Instant, count: u64) {
-        self.answers.others_left(from, until, count);
+    /// Notes when the requests of all other runs left in the last seconds.
+    pub(super) fn others_left(&mut self, others: Vec<Instant>) {
+        self.answers.others_left(others);
     }
 }
 

@@ -1,13 +1,12 @@
 //! The part of a shared rate that this process has, and when each of its requests may leave.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::joint::{Joint, PIECE_MIN, Run, is_in, size};
+use super::joint::{Joint, Lately, PIECE_MIN, Run, is_in, size};
 use super::lesson::Lesson;
 use super::limit::RateLearner;
 use super::server_clock::ServerClock;
@@ -22,6 +21,8 @@ const RENEWED: Duration = Duration::from_millis(500);
 const APART: Duration = Duration::from_millis(100);
 /// When a request looks again for its turn, at the latest.
 const LOOK: Duration = Duration::from_millis(50);
+/// The shortest wait for a number. Seconds since 1970 are exact to less than that, so what is left of a wait can be rounded away.
+const LEAST: Duration = Duration::from_micros(1);
 /// How long after a pause other runs wait until the one that was refused has written what it learned.
 const SETTLING: Duration = Duration::from_millis(100);
 /// Differences between two moments that are due to the way of a question.
@@ -54,8 +55,6 @@ pub(super) struct Part {
     /// What it asked for last.
     wanted: f64,
     renewed: Instant,
-    /// Requests of other runs so far, and when that was.
-    others: BTreeMap<String, (u64, Instant)>,
     /// The end of the latest pause that the server asked for in answer to a request of this process.
     own_pause: Instant,
     /// Whether the pause is that of another run.
@@ -111,7 +110,6 @@ impl Part {
             was_short: true,
             wanted: 0.0,
             renewed: now,
-            others: BTreeMap::new(),
             own_pause: now,
             is_foreign_pause: false,
             last: 0.0,
@@ -202,7 +200,7 @@ impl Part {
         let next = (from..from + ahead).find(is_mine);
         let wait = next.map(|next| (next as f64 / rate - seconds).max(0.0));
         let wait = wait.and_then(|wait| Duration::try_from_secs_f64(wait).ok());
-        Err(now + wait.unwrap_or(LOOK).min(LOOK))
+        Err(now + wait.unwrap_or(LOOK).clamp(LEAST, LOOK))
     }
 
     /// Notes that a request leaves, with its number where it has one.
@@ -282,7 +280,7 @@ impl Part {
         let run = Run {
             pieces: Vec::new(),
             wanted,
-            sent: self.sent.0,
+            left: Lately::of(learner.answers.own().map(|left| clock.us_of(left))),
             until_us: clock.at_us.saturating_add(LASTS_US),
         };
         joint.allot(&self.name, run);
@@ -321,20 +319,11 @@ impl Part {
         if let Some(run) = joint.runs.get(&self.name) {
             self.pieces.clone_from(&run.pieces);
             self.wanted = run.wanted;
-            self.sent.1 = run.sent;
         }
+        self.sent.1 = self.sent.0;
         let others = joint.runs.iter().filter(|(name, _)| **name != self.name);
-        let others = others.map(|(name, run)| {
-            let at = self.clock.moment_of(run.until_us.saturating_sub(LASTS_US));
-            (name.clone(), (run.sent, at.min(now)))
-        });
-        let others: BTreeMap<String, (u64, Instant)> = others.collect();
-        for (name, (sent, until)) in &others {
-            if let Some((before, from)) = self.others.get(name) {
-                learner.others_left(*from, *until, sent.saturating_sub(*before));
-            }
-        }
-        self.others = others;
+        let left = others.flat_map(|(_, run)| run.left.moments_us());
+        learner.others_left(left.map(|us| self.clock.moment_of(us)).collect());
         learner.has_part(self.size().min(1.0));
         self.until = asked + LASTS_HERE;
         self.row = Reach::There;
