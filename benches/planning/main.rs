@@ -13,6 +13,7 @@ mod table;
 use std::collections::{HashMap, HashSet};
 use std::error::Error;
 use std::io::{self, Write};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -21,6 +22,7 @@ use lockgate::domain::{Guid, Inventory, TargetId};
 use lockgate::plan::{Agreements, Defaults, Inputs, Selection, Weights, plan};
 use tokio::time::Instant;
 
+use crate::site::Site;
 use crate::table::{Table, number};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -42,6 +44,9 @@ struct Args {
     /// Document whose tables get the rows
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
+    /// What the items of a prepared instance refer to
+    #[arg(long, hide = true, value_enum, default_value_t = Site::Usual)]
+    site: Site,
     /// Writes an instance of that size to a file; a step of the measurement
     #[arg(long, hide = true, num_args = 2, value_names = ["N", "FILE"])]
     prepare: Vec<String>,
@@ -56,7 +61,7 @@ struct Args {
 fn main() -> Outcome<()> {
     let args = Args::parse();
     if let [entities, file] = args.prepare.as_slice() {
-        return site::write(entities.parse()?, Path::new(file));
+        return site::write(args.site, entities.parse()?, Path::new(file));
     }
     if let Some(file) = &args.measure {
         return say(&measure(file)?.join("\t"));
@@ -66,9 +71,12 @@ fn main() -> Outcome<()> {
     } else {
         &args.entities
     };
-    let mut planning = Table::new(&PLANNING, 1);
+    let mut planning = Table::new(&PLANNING, 2);
     for entities in sizes {
-        planning.put(planned(*entities)?);
+        planning.put(planned(Site::Usual, *entities)?);
+    }
+    for (site, items) in HARD {
+        planning.put(planned(site, items)?);
     }
     let parts = parts::table(if args.quick { 10 } else { 1 })?;
     for (table, name) in [(&planning, "planning"), (&parts, "parts")] {
@@ -84,8 +92,12 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
+/// Instances with cycles that are hard to cut, and how many items they have.
+const HARD: [(Site, usize); 2] = [(Site::Tangle, 14_481), (Site::Hub, 10_001)];
+
 /// The columns of the first table.
-const PLANNING: [&str; 9] = [
+const PLANNING: [&str; 10] = [
+    "site",
     "entities",
     "references",
     "levels",
@@ -98,12 +110,12 @@ const PLANNING: [&str; 9] = [
 ];
 
 /// Makes an instance and plans it, each in a process of its own.
-fn planned(entities: usize) -> Outcome<Vec<String>> {
+fn planned(site: Site, entities: usize) -> Outcome<Vec<String>> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("site.ndjson");
     let own = std::env::current_exe()?;
     let prepared = Command::new(&own)
-        .args(["--prepare", &entities.to_string()])
+        .args(["--site", site.name(), "--prepare", &entities.to_string()])
         .arg(&file)
         .status()?;
     if !prepared.success() {
@@ -115,7 +127,8 @@ fn planned(entities: usize) -> Outcome<Vec<String>> {
         return Err(format!("planning {entities} entities failed: {said}").into());
     }
     let cells = String::from_utf8(measured.stdout)?;
-    Ok(cells.trim().split('\t').map(str::to_owned).collect())
+    let measured = cells.trim().split('\t').map(str::to_owned);
+    Ok(iter::once(site.name().to_owned()).chain(measured).collect())
 }
 
 /// Reads an instance and plans it: for an empty target, and for one where everything is in agreement.
@@ -137,13 +150,13 @@ fn measure(file: &Path) -> Outcome<Vec<String>> {
         equal_bytes: &HashSet::new(),
         replaced_bytes: &HashSet::new(),
         doubts: &HashMap::new(),
-        disputed: &std::collections::HashMap::new(),
+        disputed: &HashMap::new(),
         hints: &[],
         adopt: lockgate::plan::Adopt::default(),
         locales: &source.locales,
         policies: &lockgate::plan::Policies::default(),
-        excluded: &std::collections::HashMap::new(),
-        public: &std::collections::HashMap::new(),
+        excluded: &HashMap::new(),
+        public: &HashMap::new(),
         selection: &Selection::default(),
         weights: Weights::default(),
         agreed: None,
@@ -171,13 +184,13 @@ fn measure(file: &Path) -> Outcome<Vec<String>> {
         equal_bytes: &HashSet::new(),
         replaced_bytes: &HashSet::new(),
         doubts: &HashMap::new(),
-        disputed: &std::collections::HashMap::new(),
+        disputed: &HashMap::new(),
         hints: &[],
         adopt: lockgate::plan::Adopt::default(),
         locales: &source.locales,
         policies: &lockgate::plan::Policies::default(),
-        excluded: &std::collections::HashMap::new(),
-        public: &std::collections::HashMap::new(),
+        excluded: &HashMap::new(),
+        public: &HashMap::new(),
         selection: &Selection::default(),
         weights: Weights::default(),
         agreed: None,

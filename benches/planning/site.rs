@@ -1,11 +1,14 @@
-//! An instance as a reader would have it, made without a server: the generator's rows become entities.
+//! An instance as a reader would have it, made without a server: rows of the generator, or of items that are linked in a way that
+//! is hard to plan, become entities.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::iter;
 use std::path::Path;
 use std::sync::Arc;
 
+use clap::ValueEnum;
 use lockgate::domain::{
     AssetContainer, Body, BodyFile, Entity, EntityKey, Guid, Id, Inventory, ItemState, Key, Kind,
     Locale, Placement, SourceId, TargetId, Version,
@@ -13,8 +16,10 @@ use lockgate::domain::{
 use lockgate::mock::file::{BASE_PLACEHOLDER, InstanceFile, Row};
 use lockgate::mock::generate::{Shape, generate};
 use lockgate::plan::{Agreement, Agreements, Plan, Schema, target_hash};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Outcome;
 
@@ -29,10 +34,94 @@ struct Line {
     body: Body,
 }
 
-/// Writes an instance of so many entities, one a line.
-pub(crate) fn write(entities: usize, file: &Path) -> Outcome<()> {
+/// What the items of an instance refer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Site {
+    /// A generated site in the proportions of a real one.
+    Usual,
+    /// Items with links to three others at random: one large component.
+    Tangle,
+    /// An item with links to all others, each of which has a link back.
+    Hub,
+}
+
+impl Site {
+    /// Its name on the command line and in the table.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Usual => "usual",
+            Self::Tangle => "tangle",
+            Self::Hub => "hub",
+        }
+    }
+
+    fn instances(self, entities: usize) -> Vec<InstanceFile> {
+        match self {
+            Self::Usual => generate(&Shape::new(entities, 1)).instances,
+            Self::Tangle => {
+                let mut dice = ChaCha8Rng::seed_from_u64(1);
+                let links = |_| (0..3).map(|_| dice.random_range(0..entities)).collect();
+                vec![linked((0..entities).map(links).collect())]
+            }
+            Self::Hub => {
+                let others = (1..entities).map(|_| vec![0]);
+                vec![linked(
+                    iter::once((1..entities).collect()).chain(others).collect(),
+                )]
+            }
+        }
+    }
+}
+
+/// Items of one list, each with optional links to the items at these places.
+fn linked(links: Vec<Vec<usize>>) -> InstanceFile {
+    let row = |value: Value| match value {
+        Value::Object(row) => row,
+        other => unreachable!("{other}"),
+    };
+    let items = links.into_iter().enumerate().map(|(at, links)| {
+        let ids: Vec<String> = links.iter().map(|to| (FIRST_ITEM + to).to_string()).collect();
+        row(json!({
+            "contentID": FIRST_ITEM + at, "locale": "en-us",
+            "properties": { "state": 2, "versionID": at + 1, "referenceName": "nodes", "definitionName": "Node", "itemOrder": at },
+            "fields": {
+                "title": format!("Node {at}"),
+                "links": { "referencename": "nodes", "fulllist": false },
+                "links_ValueField": ids.join(","), "links_TextField": "",
+            },
+        }))
+    });
+    InstanceFile {
+        models: vec![row(json!({
+            "id": 41, "referenceName": "Node", "displayName": "Node", "contentDefinitionTypeID": 1,
+            "fields": [
+                { "name": "Title", "type": "Text", "settings": { "Required": "True" } },
+                { "name": "Links", "type": "Content", "settings": {
+                    "ContentDefinition": "Node", "ContentView": "nodes", "SharedContent": "nodes",
+                    "RenderAs": "searchlistbox", "LinkedContentNestedTypeID": "0",
+                    "LinkeContentDropdownValueField": "Links_ValueField",
+                    "LinkeContentDropdownTextField": "Links_TextField",
+                } },
+                { "name": "Links_ValueField", "type": "Text", "settings": {} },
+                { "name": "Links_TextField", "type": "Text", "settings": {} },
+            ],
+        }))],
+        containers: vec![row(json!({
+            "contentViewID": 61, "referenceName": "nodes", "contentViewName": "nodes",
+            "contentDefinitionID": 41, "contentDefinitionName": "Node",
+        }))],
+        content: items.collect(),
+        ..InstanceFile::default()
+    }
+}
+
+/// The id of the first item.
+const FIRST_ITEM: usize = 1000;
+
+/// Writes an instance of so many entities or linked items, one a line.
+pub(crate) fn write(site: Site, entities: usize, file: &Path) -> Outcome<()> {
     let mut out = BufWriter::new(File::create(file)?);
-    for instance in generate(&Shape::new(entities, 1)).instances {
+    for instance in site.instances(entities) {
         let mut write = |line: Line| -> Outcome<()> {
             serde_json::to_writer(&mut out, &line)?;
             Ok(out.write_all(b"\n")?)
