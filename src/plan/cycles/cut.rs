@@ -259,10 +259,10 @@ impl<'a> Component<'a> {
             is_cut[*at] = true;
         }
         cut.sort_by_key(|at| (Reverse(self.arcs[*at].cost), *at));
-        let mut steps = STEPS;
+        let mut search = Search::new(self.size);
         for at in cut {
             let arc = self.arcs[at];
-            if arc.from != arc.to && self.reorder(arc, &mut places, &is_cut, &mut steps) {
+            if arc.from != arc.to && self.reorder(arc, &mut places, &is_cut, &mut search) {
                 is_cut[at] = false;
             }
         }
@@ -270,7 +270,13 @@ impl<'a> Component<'a> {
     }
 
     /// Orders the members so that `arc.to` comes before `arc.from`; whether that could be done.
-    fn reorder(&self, arc: Arc, places: &mut [usize], is_cut: &[bool], steps: &mut usize) -> bool {
+    fn reorder(
+        &self,
+        arc: Arc,
+        places: &mut [usize],
+        is_cut: &[bool],
+        search: &mut Search,
+    ) -> bool {
         let (low, high) = (places[arc.from], places[arc.to]);
         if high < low {
             return true;
@@ -281,20 +287,15 @@ impl<'a> Component<'a> {
                 .iter()
                 .map(|at| (*at, self.arcs[*at].from))
         };
-        let open = |at: usize| !is_cut[at];
         let within = |node: usize| (low..=high).contains(&places[node]);
-        let Some(first) = reach(arc.to, &needs, &|at, node| open(at) && within(node), steps) else {
+        let is_open = |at: usize, node: usize| !is_cut[at] && within(node);
+        let Some(first) = search.reach(arc.to, &needs, &is_open) else {
             return false;
         };
         if first.contains(&arc.from) {
             return false;
         }
-        let Some(then) = reach(
-            arc.from,
-            &needed,
-            &|at, node| open(at) && within(node),
-            steps,
-        ) else {
+        let Some(then) = search.reach(arc.from, &needed, &is_open) else {
             return false;
         };
         let sorted = |mut nodes: Vec<usize>| {
@@ -331,26 +332,47 @@ impl Open {
     }
 }
 
-/// Everything that can be reached from `start`, itself included; `None` when the budget of steps is used up.
-fn reach<I: Iterator<Item = (usize, usize)>>(
-    start: usize,
-    next: &dyn Fn(usize) -> I,
-    is_open: &dyn Fn(usize, usize) -> bool,
-    steps: &mut usize,
-) -> Option<Vec<usize>> {
-    let mut seen = std::collections::HashSet::from([start]);
-    let mut reached = vec![start];
-    let mut at = 0;
-    while let Some(node) = reached.get(at).copied() {
-        at += 1;
-        for (arc, to) in next(node) {
-            *steps = steps.checked_sub(1)?;
-            if is_open(arc, to) && seen.insert(to) {
-                reached.push(to);
-            }
+/// What follows needs from member to member, within a budget.
+struct Search {
+    /// Needs that may still be followed.
+    steps: usize,
+    /// In which search each member was reached last.
+    reached_in: Vec<u32>,
+    searches: u32,
+}
+
+impl Search {
+    fn new(size: usize) -> Self {
+        Self {
+            steps: STEPS,
+            reached_in: vec![0; size],
+            searches: 0,
         }
     }
-    Some(reached)
+
+    /// Everything that can be reached from `start`, itself included; `None` when the budget is used up.
+    fn reach<I: Iterator<Item = (usize, usize)>>(
+        &mut self,
+        start: usize,
+        next: &dyn Fn(usize) -> I,
+        is_open: &dyn Fn(usize, usize) -> bool,
+    ) -> Option<Vec<usize>> {
+        self.searches += 1;
+        self.reached_in[start] = self.searches;
+        let mut reached = vec![start];
+        let mut at = 0;
+        while let Some(node) = reached.get(at).copied() {
+            at += 1;
+            for (arc, to) in next(node) {
+                self.steps = self.steps.checked_sub(1)?;
+                if is_open(arc, to) && self.reached_in[to] != self.searches {
+                    self.reached_in[to] = self.searches;
+                    reached.push(to);
+                }
+            }
+        }
+        Some(reached)
+    }
 }
 
 #[cfg(test)]
