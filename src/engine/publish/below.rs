@@ -57,8 +57,8 @@ pub(super) async fn save_public<E: Ends>(
     locale: &Locale,
     nodes: &[Node],
 ) -> Result<Vec<StepResult>, StoreError> {
-    let public = nodes.iter().map(|node| context.view.prepare_public(*node));
-    let public: Vec<Result<Prepared, String>> = public.collect();
+    let prepare = |node: &Node| context.view.prepare_public(*node);
+    let public: Vec<Result<Prepared, String>> = nodes.iter().map(prepare).collect();
     let mut results = save(context, locale, &public).await?;
     let spoilt = stored_otherwise(context, locale, (&public, &results)).await;
     if spoilt.is_empty() {
@@ -66,12 +66,12 @@ pub(super) async fn save_public<E: Ends>(
     }
     let again = spoilt.iter().map(|(at, _)| public[*at].clone());
     let again: Vec<Result<Prepared, String>> = again.collect();
-    let saved = save(context, locale, &again).await?;
+    let mut saved = save(context, locale, &again).await?;
+    for (at, failure) in stored_otherwise(context, locale, (&again, &saved)).await {
+        saved[at] = failure;
+    }
     for ((at, _), result) in spoilt.into_iter().zip(saved) {
         results[at] = result;
-    }
-    for (at, failure) in stored_otherwise(context, locale, (&public, &results)).await {
-        results[at] = failure;
     }
     Ok(results)
 }
@@ -133,9 +133,8 @@ pub(super) async fn save_drafts<E: Ends>(
     locale: &Locale,
     nodes: &[Node],
 ) -> Result<usize, StoreError> {
-    let drafts = nodes.iter();
-    let drafts = drafts.map(|node| context.view.prepare(*node, Step::Patch));
-    let drafts: Vec<Result<Prepared, String>> = drafts.collect();
+    let prepare = |node: &Node| context.view.prepare(*node, Step::Patch);
+    let drafts: Vec<Result<Prepared, String>> = nodes.iter().map(prepare).collect();
     let results = save(context, locale, &drafts).await?;
     let mut unsaved = 0;
     for (node, result) in nodes.iter().zip(results) {

@@ -28,7 +28,7 @@ use super::live;
 use crate::domain::{Entity, Id, Kind, TargetId, same_name};
 use crate::engine::context::{Ends, PlanView, Prepared, RunContext};
 use crate::instance::{Cause, ReadRequest, RequestError, RowResult, Save, Saved, Unconfirmed};
-use crate::plan::{container_of, differences, normal, target_hash};
+use crate::plan::{container_of, target_hash};
 use crate::store::IntentId;
 
 /// What a look at the entity with an answered id shows.
@@ -198,12 +198,9 @@ fn compare(view: &PlanView, item: &Prepared, found: &Entity<TargetId>) -> Verdic
 
 /// Whether an entity of the target says everything that was sent, and at most more.
 fn says(view: &PlanView, item: &Prepared, found: &Entity<TargetId>) -> bool {
-    let kind = item.save.kind;
     let is_equal = target_hash(found, &view.schema) == item.fields_hash;
     is_equal || {
-        let sent = normal(kind, &item.save.body, &view.schema);
-        let stored = normal(kind, &found.body.parse(), &view.schema);
-        let different = differences(&sent, &stored);
+        let different = item.differences(&found.body.parse(), &view.schema);
         different
             .iter()
             .all(|difference| difference.added.is_some())
