@@ -34,7 +34,7 @@ pub(super) struct Answers {
     /// When the requests of the last seconds left, without those that were refused.
     left: VecDeque<Instant>,
     /// The same of other runs, as far as they have said so.
-    others: Vec<Instant>,
+    others: VecDeque<Instant>,
     /// When the first request left.
     first: Option<Instant>,
     /// The most that left within one second and was not refused.
@@ -56,7 +56,7 @@ impl Answers {
     pub(super) fn new() -> Self {
         Self {
             left: VecDeque::new(),
-            others: Vec::new(),
+            others: VecDeque::new(),
             first: None,
             best: 0,
             is_limited: false,
@@ -91,7 +91,7 @@ impl Answers {
     /// Notes when the requests of all other runs left in the last seconds, which replaces what was noted before.
     pub(super) fn others_left(&mut self, mut others: Vec<Instant>) {
         others.sort_unstable();
-        self.others = others;
+        self.others = others.into();
     }
 
     /// Notes that the request that left at `left` was not refused.
@@ -140,13 +140,13 @@ impl Answers {
     pub(super) fn before(&self, left: Instant) -> usize {
         let has_left = |other: &Instant| *other <= left;
         let is_old = |other: &Instant| left.saturating_duration_since(*other) >= SECOND;
-        let own = self.left.partition_point(has_left) - self.left.partition_point(is_old);
-        let others = self.others.partition_point(has_left) - self.others.partition_point(is_old);
-        own + others
+        let within =
+            |all: &VecDeque<Instant>| all.partition_point(has_left) - all.partition_point(is_old);
+        within(&self.left) + within(&self.others)
     }
 
     fn all(&self) -> impl Iterator<Item = Instant> {
-        self.own().chain(self.others.iter().copied())
+        self.left.iter().chain(&self.others).copied()
     }
 
     /// The most requests that left within one second from the one on that ends with `from`.

@@ -244,10 +244,9 @@ impl Known {
         (longer * 4).min(PATIENCE_MAX)
     }
 
-    /// Begins a probe that is due, and accepts one that was not refused although about as many requests as the limit left
-    /// in one second.
+    /// Begins a probe that is due, and takes for the limit what was sent in a second of one that was not refused, if that was about
+    /// as much as the limit.
     fn advance(&mut self, cap: Option<f64>, busiest: impl FnOnce() -> f64, now: Instant) {
-        let probe = self.per_second * self.step;
         if !self.was_short || cap.is_some_and(|cap| cap <= self.steady()) {
             // No request would use a higher rate, so nothing could be learned from it.
             self.due = now + Duration::from_secs(1);
@@ -259,7 +258,7 @@ impl Known {
                 self.due = now + self.patience;
             } else {
                 // So many were admitted. That more would have been is not shown by a rate that was not used.
-                self.per_second = busiest.clamp(self.per_second, probe);
+                self.per_second = busiest.clamp(self.per_second, self.per_second * self.step);
                 self.step = (self.step * self.step).min(PROBE_MAX);
                 self.share = SHARE;
                 self.due = now;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
 use super::known::Known;
 use super::limit::RateLearner;
@@ -115,15 +114,12 @@ impl RateLearner {
     pub(super) const fn has_part(&mut self, part: f64) {
         self.answers.know_part(part + (1.0 - part) / 4.0);
     }
-
-    /// Notes when the requests of all other runs left in the last seconds.
-    pub(super) fn others_left(&mut self, others: Vec<Instant>) {
-        self.answers.others_left(others);
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
     use crate::engine::pace::joint::Joint;
 

@@ -49,8 +49,8 @@ pub(super) struct Part {
     notice: Notice,
     /// What was learned when the part was renewed, and its number; `None` before the first time.
     lesson: Option<(u64, Lesson)>,
-    /// Requests so far, now and at the last renewal.
-    sent: (u64, u64),
+    /// Requests since the part was there.
+    sent: u64,
     was_short: bool,
     /// What it asked for last.
     wanted: f64,
@@ -106,7 +106,7 @@ impl Part {
             row: Reach::There,
             notice: Notice::None,
             lesson: None,
-            sent: (0, 0),
+            sent: 0,
             was_short: true,
             wanted: 0.0,
             renewed: now,
@@ -206,7 +206,7 @@ impl Part {
     /// Notes that a request leaves, with its number where it has one.
     #[expect(clippy::cast_precision_loss, reason = "microseconds of this century")]
     pub(super) fn left(&mut self, number: Option<f64>, now: Instant) {
-        self.sent.0 += 1;
+        self.sent += 1;
         self.last = number.unwrap_or_else(|| self.clock.us_of(now) as f64 / 1e6);
     }
 
@@ -308,8 +308,7 @@ impl Part {
             return most;
         }
         let time = now.saturating_duration_since(self.renewed).max(APART);
-        let sent = self.sent.0.saturating_sub(self.sent.1) as f64;
-        (sent / time.as_secs_f64() / rate * SPARE).min(most)
+        (self.sent as f64 / time.as_secs_f64() / rate * SPARE).min(most)
     }
 
     /// Takes what the row holds now that was asked for at `asked`.
@@ -320,10 +319,11 @@ impl Part {
             self.pieces.clone_from(&run.pieces);
             self.wanted = run.wanted;
         }
-        self.sent.1 = self.sent.0;
+        self.sent = 0;
         let others = joint.runs.iter().filter(|(name, _)| **name != self.name);
         let left = others.flat_map(|(_, run)| run.left.moments_us());
-        learner.others_left(left.map(|us| self.clock.moment_of(us)).collect());
+        let left = left.map(|us| self.clock.moment_of(us));
+        learner.answers.others_left(left.collect());
         learner.has_part(self.size().min(1.0));
         self.until = asked + LASTS_HERE;
         self.row = Reach::There;

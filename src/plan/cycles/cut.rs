@@ -287,8 +287,7 @@ impl<'a> Component<'a> {
                 .iter()
                 .map(|at| (*at, self.arcs[*at].from))
         };
-        let within = |node: usize| (low..=high).contains(&places[node]);
-        let is_open = |at: usize, node: usize| !is_cut[at] && within(node);
+        let is_open = |at: usize, node: usize| !is_cut[at] && (low..=high).contains(&places[node]);
         let Some(first) = search.reach(arc.to, &needs, &is_open) else {
             return false;
         };
@@ -338,6 +337,7 @@ struct Search {
     steps: usize,
     /// In which search each member was reached last.
     reached_in: Vec<u32>,
+    /// Searches so far.
     searches: u32,
 }
 
