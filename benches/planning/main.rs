@@ -19,7 +19,7 @@ use std::process::Command;
 
 use clap::Parser;
 use lockgate::domain::{Guid, Inventory, TargetId};
-use lockgate::plan::{Agreements, Defaults, Inputs, Selection, Weights, plan};
+use lockgate::plan::{Agreements, Defaults, Inputs, Plan, Selection, Weights, plan};
 use tokio::time::Instant;
 
 use crate::site::Site;
@@ -115,7 +115,7 @@ fn planned(site: Site, entities: usize) -> Outcome<Vec<String>> {
     let file = folder.path().join("site.ndjson");
     let own = std::env::current_exe()?;
     let prepared = Command::new(&own)
-        .args(["--site", site.name(), "--prepare", &entities.to_string()])
+        .args(["--site", &site.name(), "--prepare", &entities.to_string()])
         .arg(&file)
         .status()?;
     if !prepared.success() {
@@ -128,7 +128,7 @@ fn planned(site: Site, entities: usize) -> Outcome<Vec<String>> {
     }
     let cells = String::from_utf8(measured.stdout)?;
     let measured = cells.trim().split('\t').map(str::to_owned);
-    Ok(iter::once(site.name().to_owned()).chain(measured).collect())
+    Ok(iter::once(site.name()).chain(measured).collect())
 }
 
 /// Reads an instance and plans it: for an empty target, and for one where everything is in agreement.
@@ -141,8 +141,7 @@ fn measure(file: &Path) -> Outcome<Vec<String>> {
     let own = std::process::id();
     let held = memory::status_bytes(own, "VmRSS:");
     let target = Inventory::<TargetId>::empty(Guid::new("5e6f7a8b-u"));
-    let started = Instant::now();
-    let first = plan(&Inputs {
+    let inputs = Inputs {
         source: &source,
         target: &target,
         agreements: &Agreements::new(),
@@ -160,15 +159,13 @@ fn measure(file: &Path) -> Outcome<Vec<String>> {
         selection: &Selection::default(),
         weights: Weights::default(),
         agreed: None,
-    });
+    };
+    let started = Instant::now();
+    let first = plan(&inputs);
     let took = started.elapsed();
     let peak = memory::status_bytes(own, "VmHWM:");
     let counts = (first.graph.edges(), first.levels, first.cycles.len());
-    let work = first
-        .entities
-        .iter()
-        .filter(|planned| planned.action.is_work())
-        .count();
+    let work = writes(&first);
     if work != source.entities().len() {
         return Err(format!("{work} of {} entities are work", source.entities().len()).into());
     }
@@ -177,30 +174,13 @@ fn measure(file: &Path) -> Outcome<Vec<String>> {
     drop(first);
     let started = Instant::now();
     let again = plan(&Inputs {
-        source: &source,
         target: &target,
         agreements: &agreements,
         defaults: &Defaults::of(&agreements, &source),
-        equal_bytes: &HashSet::new(),
-        replaced_bytes: &HashSet::new(),
-        doubts: &HashMap::new(),
-        disputed: &HashMap::new(),
-        hints: &[],
-        adopt: lockgate::plan::Adopt::default(),
-        locales: &source.locales,
-        policies: &lockgate::plan::Policies::default(),
-        excluded: &HashMap::new(),
-        public: &HashMap::new(),
-        selection: &Selection::default(),
-        weights: Weights::default(),
-        agreed: None,
+        ..inputs
     });
     let took_again = started.elapsed();
-    let work = again
-        .entities
-        .iter()
-        .filter(|planned| planned.action.is_work())
-        .count();
+    let work = writes(&again);
     if work != 0 {
         return Err(format!("{work} entities are work although everything agrees").into());
     }
@@ -215,6 +195,12 @@ fn measure(file: &Path) -> Outcome<Vec<String>> {
         megabytes(peak),
         megabytes(memory::status_bytes(own, "VmHWM:")),
     ])
+}
+
+/// How many entities a plan writes.
+fn writes(plan: &Plan) -> usize {
+    let actions = plan.entities.iter().map(|planned| &planned.action);
+    actions.filter(|action| action.is_work()).count()
 }
 
 fn say(line: &str) -> Outcome<()> {

@@ -47,41 +47,32 @@ pub(crate) enum Site {
 
 impl Site {
     /// Its name on the command line and in the table.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Usual => "usual",
-            Self::Tangle => "tangle",
-            Self::Hub => "hub",
-        }
+    pub(crate) fn name(self) -> String {
+        let value = self.to_possible_value().expect("no site is skipped");
+        value.get_name().to_owned()
     }
 
-    fn instances(self, entities: usize) -> Vec<InstanceFile> {
-        match self {
+    fn instances(self, entities: usize) -> Outcome<Vec<InstanceFile>> {
+        Ok(match self {
             Self::Usual => generate(&Shape::new(entities, 1)).instances,
             Self::Tangle => {
                 let mut dice = ChaCha8Rng::seed_from_u64(1);
                 let links = |_| (0..3).map(|_| dice.random_range(0..entities)).collect();
-                vec![linked((0..entities).map(links).collect())]
+                vec![linked((0..entities).map(links).collect())?]
             }
             Self::Hub => {
-                let others = (1..entities).map(|_| vec![0]);
-                vec![linked(
-                    iter::once((1..entities).collect()).chain(others).collect(),
-                )]
+                let hub = iter::once((1..entities).collect());
+                vec![linked(hub.chain((1..entities).map(|_| vec![0])).collect())?]
             }
-        }
+        })
     }
 }
 
 /// Items of one list, each with optional links to the items at these places.
-fn linked(links: Vec<Vec<usize>>) -> InstanceFile {
-    let row = |value: Value| match value {
-        Value::Object(row) => row,
-        other => unreachable!("{other}"),
-    };
+fn linked(links: Vec<Vec<usize>>) -> Outcome<InstanceFile> {
     let items = links.into_iter().enumerate().map(|(at, links)| {
         let ids: Vec<String> = links.iter().map(|to| (FIRST_ITEM + to).to_string()).collect();
-        row(json!({
+        json!({
             "contentID": FIRST_ITEM + at, "locale": "en-us",
             "properties": { "state": 2, "versionID": at + 1, "referenceName": "nodes", "definitionName": "Node", "itemOrder": at },
             "fields": {
@@ -89,10 +80,13 @@ fn linked(links: Vec<Vec<usize>>) -> InstanceFile {
                 "links": { "referencename": "nodes", "fulllist": false },
                 "links_ValueField": ids.join(","), "links_TextField": "",
             },
-        }))
+        })
     });
-    InstanceFile {
-        models: vec![row(json!({
+    let items: Vec<Value> = items.collect();
+    Ok(serde_json::from_value(json!({
+        "guid": "1a2b3c4d-u",
+        "locales": ["en-us"],
+        "models": [{
             "id": 41, "referenceName": "Node", "displayName": "Node", "contentDefinitionTypeID": 1,
             "fields": [
                 { "name": "Title", "type": "Text", "settings": { "Required": "True" } },
@@ -105,14 +99,13 @@ fn linked(links: Vec<Vec<usize>>) -> InstanceFile {
                 { "name": "Links_ValueField", "type": "Text", "settings": {} },
                 { "name": "Links_TextField", "type": "Text", "settings": {} },
             ],
-        }))],
-        containers: vec![row(json!({
+        }],
+        "containers": [{
             "contentViewID": 61, "referenceName": "nodes", "contentViewName": "nodes",
             "contentDefinitionID": 41, "contentDefinitionName": "Node",
-        }))],
-        content: items.collect(),
-        ..InstanceFile::default()
-    }
+        }],
+        "content": items,
+    }))?)
 }
 
 /// The id of the first item.
@@ -121,7 +114,7 @@ const FIRST_ITEM: usize = 1000;
 /// Writes an instance of so many entities or linked items, one a line.
 pub(crate) fn write(site: Site, entities: usize, file: &Path) -> Outcome<()> {
     let mut out = BufWriter::new(File::create(file)?);
-    for instance in site.instances(entities) {
+    for instance in site.instances(entities)? {
         let mut write = |line: Line| -> Outcome<()> {
             serde_json::to_writer(&mut out, &line)?;
             Ok(out.write_all(b"\n")?)
