@@ -145,6 +145,8 @@ impl Editor {
                 row["contentID"].as_i64()?,
             ))
         };
+        // An error says that one is chosen already.
+        drop(rustls::crypto::ring::default_provider().install_default());
         Ok(Self {
             http: Client::new(),
             instance: format!("{url}/api/v1/instance/{SOURCE}"),

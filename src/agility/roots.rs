@@ -20,7 +20,7 @@ static TRUSTING: LazyLock<Option<ClientConfig>> = LazyLock::new(|| {
 /// Lets an HTTP client trust what this machine trusts.
 pub(super) fn trusting(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
     match &*TRUSTING {
-        Some(config) => builder.use_preconfigured_tls(config.clone()),
+        Some(config) => builder.tls_backend_preconfigured(config.clone()),
         None => builder,
     }
 }

@@ -46,6 +46,8 @@ impl Bed {
             state: state(),
             ..options
         };
+        // An error says that one is chosen already.
+        drop(rustls::crypto::ring::default_provider().install_default());
         Self {
             server: Server::start(options).await.unwrap(),
             client: Client::new(),

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::binary::{TOKEN, Workspace, end_of, events_in};
-use crate::support::{SOURCE, Setup, TARGET, empty_target, put_state, serve_with};
+use crate::support::{SOURCE, Setup, TARGET, empty_target, http, put_state, serve_with};
 
 /// More items in a locale than a page of a feed has.
 fn large() -> StateFile {
@@ -217,7 +217,7 @@ async fn readings_that_go_on_are_equal_to_full_ones_whatever_was_edited() {
     let (server, folder) = (play(large()).await, tempfile::tempdir().unwrap());
     let mut editor = Editor {
         server: &server,
-        http: reqwest::Client::new(),
+        http: http(),
         dice: ChaCha8Rng::seed_from_u64(11),
     };
     let former = || Some(reads(folder.path(), &server, 1_000));

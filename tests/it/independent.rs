@@ -9,7 +9,7 @@ use lockgate::mock::file::{InstanceFile, Row, StateFile};
 use lockgate::store::{Mapping, Pair, StateUrl, Store};
 use serde_json::Value;
 
-use crate::support::{SOURCE, TARGET};
+use crate::support::{SOURCE, TARGET, http};
 
 /// Members that belong to an instance, tell when something was saved, or are computed from others.
 const OWN: [&str; 40] = [
@@ -303,7 +303,7 @@ fn compare(mapping: &Mapping, here: &Row, there: &Row, both_ways: bool) -> Vec<S
 /// The state that a mock server plays.
 pub(crate) async fn dump(base_url: &str) -> StateFile {
     let url = format!("{base_url}/_mock/state");
-    let answer = reqwest::Client::new().get(url).send().await.unwrap();
+    let answer = http().get(url).send().await.unwrap();
     answer.json().await.unwrap()
 }
 

@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 
 use crate::binary::{Ended, Workspace, end_of};
 use crate::secrets::Traces;
-use crate::support::{SOURCE, TARGET, fixture, instances, serve_with};
+use crate::support::{SOURCE, TARGET, fixture, http_builder, instances, serve_with};
 use crate::terminal::Terminal;
 
 /// A workspace with a folder for the user's own files, and no token.
@@ -135,7 +135,7 @@ async fn end(mut child: Child) -> Ended {
 
 /// What a browser does with an address: it follows it to the end.
 async fn visit(url: &str) -> String {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = http_builder().no_proxy().build().unwrap();
     client.get(url).send().await.unwrap().text().await.unwrap()
 }
 

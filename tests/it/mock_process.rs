@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::support::TARGET;
+use crate::support::{TARGET, http};
 
 /// A running server. It ends when dropped.
 pub(crate) struct MockProcess {
@@ -50,7 +50,7 @@ impl MockProcess {
     /// What the target holds now.
     pub(crate) async fn target(&self) -> InstanceFile {
         let url = format!("{}/_mock/state", self.base_url);
-        let state: StateFile = reqwest::get(url).await.unwrap().json().await.unwrap();
+        let state: StateFile = http().get(url).send().await.unwrap().json().await.unwrap();
         let mut instances = state.instances.into_iter();
         instances.find(|instance| instance.guid == TARGET).unwrap()
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::binary::{Ended, TOKEN, Workspace, end_of, lines_of_json};
 use crate::cli_life::Running;
-use crate::support::{SOURCE, TARGET, fixture, instances, put_state, serve_with};
+use crate::support::{SOURCE, TARGET, fixture, http, instances, put_state, serve_with};
 use crate::webhooks::files_with;
 
 /// What the names of throw-away things begin with.
@@ -540,7 +540,7 @@ async fn names_of_lists_are_written_in_the_case_of_the_list() {
     assert_eq!(after.code, Some(0), "{}", after.stderr);
     let blank = || async {
         let url = format!("{}/_mock/blank-fields", server.base_url());
-        let rows: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+        let rows: Value = http().get(url).send().await.unwrap().json().await.unwrap();
         let of_target = rows.as_array().unwrap().iter();
         of_target.filter(|row| row["guid"] == TARGET).count()
     };

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::binary::{Ended, TOKEN, Workspace, end_of};
 use crate::cli_life::Running;
 use crate::hostile::proxy::{Answer, Asked, Proxy};
-use crate::support::{SOURCE, TARGET, fixture, instances, serve_with};
+use crate::support::{SOURCE, TARGET, fixture, http, instances, serve_with};
 
 /// An article, which links to an author and shows images.
 const ARTICLE: i64 = 1020;
@@ -40,12 +40,12 @@ fn management(server: &Server, guid: &str, path: &str) -> String {
 /// What editors have of an item.
 async fn newest(server: &Server, guid: &str, id: i64) -> Value {
     let url = management(server, guid, &format!("item/{id}"));
-    asked(reqwest::Client::new().get(url)).await.unwrap()
+    asked(http().get(url)).await.unwrap()
 }
 
 /// What the public sees of an item, if it sees one.
 async fn public(server: &Server, guid: &str, id: i64) -> Option<Value> {
-    let client = reqwest::Client::new();
+    let client = http();
     let base = server.base_url();
     let key = client.get(format!("{base}/oauth/GetFetchKey?guid={guid}"));
     let key = asked(key).await.unwrap().as_str().unwrap().to_owned();
@@ -72,13 +72,13 @@ async fn edit_one(server: &Server, id: i64, headline: &str) {
         .find(|name| name.eq_ignore_ascii_case("headline"));
     let name = name.unwrap().clone();
     fields.insert(name, headline.into());
-    let save = reqwest::Client::new().post(management(server, SOURCE, "item/multi"));
+    let save = http().post(management(server, SOURCE, "item/multi"));
     done(server, asked(save.json(&json!([item]))).await).await;
 }
 
 async fn publish(server: &Server, guid: &str, id: i64) {
     let path = format!("item/batch-workflow?contentIDs={id}&operation=Publish");
-    let publish = reqwest::Client::new().post(management(server, guid, &path));
+    let publish = http().post(management(server, guid, &path));
     done(server, asked(publish).await).await;
 }
 
@@ -90,7 +90,7 @@ async fn done(server: &Server, batch: Option<Value>) {
         batch.unwrap()
     );
     for _ in 0..200 {
-        if asked(reqwest::Client::new().get(&url))
+        if asked(http().get(&url))
             .await
             .is_some_and(|batch| batch["batchState"] == 3)
         {

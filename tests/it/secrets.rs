@@ -5,7 +5,7 @@ use std::path::Path;
 use lockgate::mock::{self, Server};
 
 use crate::binary::{Ended, TOKEN, Workspace, end_of};
-use crate::support::{SOURCE, TARGET, fixture, instances, serve_with};
+use crate::support::{SOURCE, TARGET, fixture, http, instances, serve_with};
 
 /// Nothing else looks like it.
 const SECRET: &str = "lgpat-8Qv3-needle-Zk41xWt0";
@@ -94,11 +94,7 @@ async fn server(name: &str, faults: &[String]) -> Server {
 /// The preview key of an instance, as the client gets it.
 async fn preview_key(server: &Server, guid: &str) -> String {
     let url = format!("{}/oauth/GetPreviewKey?guid={guid}", server.base_url());
-    let asked = reqwest::Client::new()
-        .get(url)
-        .bearer_auth(SECRET)
-        .send()
-        .await;
+    let asked = http().get(url).bearer_auth(SECRET).send().await;
     let key = asked
         .unwrap()
         .error_for_status()

@@ -68,10 +68,22 @@ pub(crate) async fn serve(state: StateFile) -> Server {
     .await
 }
 
+/// A client of this test's own, which is asked for nothing but the built-in settings.
+pub(crate) fn http() -> reqwest::Client {
+    http_builder().build().unwrap()
+}
+
+/// What such a client is built from.
+pub(crate) fn http_builder() -> reqwest::ClientBuilder {
+    // An error says that one is chosen already.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    reqwest::Client::builder()
+}
+
 /// Replaces what the instances of a server hold, behind the back of the program.
 pub(crate) async fn put_state(base_url: &str, state: &StateFile) {
     let url = format!("{base_url}/_mock/state");
-    let request = reqwest::Client::new().put(url).json(state);
+    let request = http().put(url).json(state);
     request.send().await.unwrap().error_for_status().unwrap();
 }
 

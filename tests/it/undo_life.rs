@@ -15,7 +15,7 @@ use crate::binary::{Ended, Workspace, end_of, lines_of_json};
 use crate::lease::{shell, take_over_by};
 use crate::mock_process::MockProcess;
 use crate::same_state;
-use crate::support::{TARGET, fixture, instances, put_state};
+use crate::support::{TARGET, fixture, http, instances, put_state};
 use crate::terminal::Terminal;
 use crate::undo::move_on;
 
@@ -79,7 +79,7 @@ impl Place {
 
     async fn edit_both(&self, edit: impl FnOnce(&mut InstanceFile, &mut InstanceFile)) {
         let url = format!("{}/_mock/state", self.server.base_url);
-        let state = reqwest::get(url).await.unwrap();
+        let state = http().get(url).send().await.unwrap();
         let mut state: StateFile = state.json().await.unwrap();
         let (source, target) = state.instances.split_at_mut(1);
         assert_eq!(target[0].guid, TARGET);

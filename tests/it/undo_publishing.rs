@@ -5,7 +5,7 @@ use lockgate::mock::{self, Server};
 use serde_json::Value;
 
 use crate::binary::{TOKEN, Workspace, end_of};
-use crate::support::{SOURCE, TARGET, empty_target, fixture, instances, put_state, serve};
+use crate::support::{SOURCE, TARGET, empty_target, fixture, http, instances, put_state, serve};
 
 /// The starter site on one server and an empty target on another, so that the source can be changed by itself.
 struct Site {
@@ -69,7 +69,7 @@ impl Site {
 
     async fn get(&self, path: &str, header: (&str, &str)) -> Option<Value> {
         let url = format!("{}/{path}", self.target.base_url());
-        let answer = reqwest::Client::new().get(url).header(header.0, header.1);
+        let answer = http().get(url).header(header.0, header.1);
         let answer = answer.send().await.unwrap();
         let text = answer
             .status()

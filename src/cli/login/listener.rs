@@ -211,6 +211,8 @@ mod tests {
         let taken = Listener::open(listener.port).await;
         assert!(matches!(taken, Err(SignInError::Listen { .. })));
         let base = listener.redirect();
+        // An error says that one is chosen already.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let browser = async {
             let silent = TcpStream::connect(("127.0.0.1", listener.port))
                 .await

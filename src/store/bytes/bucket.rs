@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use futures_util::TryStreamExt as _;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path as Key;
-use object_store::{MultipartUpload, ObjectStore, RetryConfig};
+use object_store::{MultipartUpload, ObjectStore as _, ObjectStoreExt as _, RetryConfig};
 use tokio::fs::File;
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
@@ -62,6 +62,8 @@ impl Bucket {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
+        // An error says that one is chosen already.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let builder = AmazonS3Builder::new()
             .with_bucket_name(&self.url.name)
             .with_retry(RetryConfig {
@@ -79,7 +81,7 @@ impl Bucket {
     }
 
     fn key(&self, name: &str) -> Key {
-        self.url.prefix.child(name)
+        self.url.prefix.clone().join(name)
     }
 
     pub(super) async fn put(&self, hash: ContentHash, file: &mut File) -> Result<(), StoreError> {

@@ -45,7 +45,7 @@ pub struct BucketUrl {
 impl BlobsUrl {
     /// Reads `s3://BUCKET/PREFIX`, `file:///DIR` or a path. `environment`: variables, of which those of AWS say how a bucket is
     /// reached: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`, `AWS_ALLOW_HTTP` and the others of
-    /// <https://docs.rs/object_store/0.12/object_store/aws/enum.AmazonS3ConfigKey.html>. Credentials among them are taken out of texts
+    /// <https://docs.rs/object_store/0.14/object_store/aws/enum.AmazonS3ConfigKey.html>. Credentials among them are taken out of texts
     /// from now on.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::support::http_builder;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -83,7 +84,7 @@ impl Proxy {
         let passing = Arc::new(Passing {
             upstream: upstream.to_owned(),
             own: url.clone(),
-            client: reqwest::Client::builder()
+            client: http_builder()
                 .no_proxy()
                 .no_gzip()
                 .redirect(reqwest::redirect::Policy::none())
