@@ -46,6 +46,8 @@ impl Worker {
 /// What came of a batch.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
+    /// Its number in the order of the hand-in.
+    at: usize,
     /// The wait before its first look.
     wait: Duration,
     /// From the hand-in until it was done.
@@ -108,6 +110,7 @@ fn play_growing(
         rule.done(batch, sent);
         let (took, found) = (ago(*done, *came), ago(now, *came));
         seen.push(Seen {
+            at,
             wait,
             took,
             found,
@@ -141,6 +144,9 @@ fn off(worker: Worker, seen: &[Seen]) -> usize {
 
 /// Waits of a start, from far below any real time to far above.
 const STARTS: [u64; 8] = [1, 5, 30, 100, 500, 2_000, 10_000, 60_000];
+
+/// Times of a batch that are the same every time.
+const STEADY: [fn(u64) -> Duration; 4] = [|_| ms(40), |_| ms(500), |_| ms(2_000), |_| ms(9_000)];
 
 /// Batches at the server at one time.
 const IN_FLIGHT: [usize; 3] = [1, 4, 16];
@@ -260,6 +266,40 @@ fn few_polls_are_enough_while_a_queue_grows() {
                     late <= took.mul_f64(1.6),
                     "{case}: {late:?} late of {took:?}"
                 );
+            }
+        }
+    }
+}
+
+/// Batches that were in flight together halved the first wait once each, although they had been looked at by one wait: after
+/// four of two seconds, pages were looked at from 280 ms on, six times each.
+#[test]
+fn batches_that_were_looked_at_by_one_wait_shorten_it_once() {
+    for time in STEADY {
+        for too_long in [1.1, 2.0, 4.0] {
+            for in_flight in [4, 16] {
+                let start = time(0).mul_f64(too_long);
+                let seen = play(Worker::steady(time), start, in_flight, 4 * in_flight as u64);
+                let case = format!("{:?} from {start:?}, {in_flight} in flight", time(0));
+                assert!(polls(&seen) <= 2.0, "{case}: {} polls", polls(&seen));
+            }
+        }
+    }
+}
+
+/// The looks of a start from far below made later looks so rare that batches of two seconds were found done after twelve.
+#[test]
+fn a_batch_is_found_soon_however_many_looks_others_took() {
+    for time in STEADY {
+        for start in STARTS {
+            for in_flight in IN_FLIGHT {
+                let seen = play(Worker::steady(time), ms(start), in_flight, 320);
+                let settled = seen.iter().filter(|seen| seen.at >= 10 * in_flight);
+                let latest = settled.map(|seen| seen.found).max();
+                let case = format!("{:?} from {start} ms, {in_flight} in flight", time(0));
+                let most = time(0).mul_f64(1.5) + ms(40);
+                assert!(latest <= Some(most), "{case}: {latest:?}");
+                assert!(polls(&seen) <= 1.6, "{case}: {} polls", polls(&seen));
             }
         }
     }
