@@ -245,16 +245,23 @@ impl Rule {
             batch.counts = true;
         }
         let look = now.saturating_sub(sent);
-        let least = (batch.wait() / 4)
-            .max(look / 2)
-            .max(LEAST / 2)
-            .mul_f64(self.sparing());
+        let least = (batch.wait() / 4).max(look / 2).max(LEAST / 2);
+        let least = least.mul_f64(self.sparing()).min(least.max(batch.wait()));
         let grown = least.saturating_mul(1 << (batch.looks - 1).min(16));
         let grown = grown.min(LATER_MOST.max(batch.wait));
         if batch.early.is_some() {
             return grown.min((now / 2).max(LEAST));
         }
-        grown.max(self.wait.saturating_sub(now))
+        let wait = match &self.state {
+            // Others of its class were done by then, and looks before that would only find out when.
+            State::Searching(Search {
+                high: Some(high),
+                is_first: true,
+                ..
+            }) if batch.looks == 1 => *high,
+            State::Searching(_) | State::Settled { .. } => self.wait,
+        };
+        grown.max(wait.saturating_sub(now))
     }
 
     /// By how much the distance of later looks is greater than it has to be, so that looks stay few.
@@ -264,7 +271,14 @@ impl Rule {
 
     /// A look that left at `sent`, counted from the hand-in, found the batch done.
     pub(super) fn done(&mut self, batch: &Batch, sent: Duration) {
-        self.looks += (f64::from(batch.looks + 1) - self.looks) / LOOKS_MEMORY;
+        let is_first = matches!(&self.state, State::Searching(search) if search.is_first);
+        // A first search takes many looks, and says nothing of how many will be needed.
+        let looks = if is_first {
+            (batch.looks + 1).min(2)
+        } else {
+            batch.looks + 1
+        };
+        self.looks += (f64::from(looks) - self.looks) / LOOKS_MEMORY;
         if batch.early.is_some() {
             if batch.looks == 0 {
                 self.margin = (self.margin * CLOSER).max(EXPECTED.0);
@@ -275,7 +289,10 @@ impl Rule {
         match &mut self.state {
             State::Searching(search) if search.is_first || is_present => {
                 search.takes_at_most(sent, batch.low);
-                self.step();
+                // What an older wait found is no reason for a further step of the present one.
+                if is_present || !search.is_within(self.wait) {
+                    self.step();
+                }
             }
             State::Settled { done, missed } if is_present && batch.low.is_none() => {
                 // A late look shows little of the wait, and a shorter one does no harm while looks are late anyway.
@@ -355,6 +372,11 @@ impl Search {
     fn takes_longer_than(&mut self, bound: Duration) {
         self.low = self.low.max(Some(bound));
         self.high = self.high.filter(|high| *high > bound);
+    }
+
+    /// Whether a wait lies between the bounds, so that a look after it would tell something.
+    fn is_within(&self, wait: Duration) -> bool {
+        self.low.is_none_or(|low| low < wait) && self.high.is_none_or(|high| wait < high)
     }
 
     fn takes_at_most(&mut self, bound: Duration, low: Option<Duration>) {
