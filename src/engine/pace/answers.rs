@@ -149,13 +149,6 @@ impl Answers {
         self.left.iter().chain(&self.others).copied()
     }
 
-    /// The most requests that left within one second from the one on that ends with `from`.
-    pub(super) fn most_since(&self, from: Instant) -> usize {
-        let later = self.all().filter(|left| *left >= from);
-        let counts = later.map(|left| self.before(left));
-        counts.max().unwrap_or(0).max(self.before(from))
-    }
-
     /// The most requests that left within one of the last seconds.
     pub(super) fn busiest(&self) -> usize {
         let counts = self.all().map(|left| self.before(left));

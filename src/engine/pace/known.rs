@@ -191,7 +191,11 @@ impl Known {
         let was_guess = std::mem::take(&mut self.is_guess);
         if self.is_probing {
             // The first answer about a guess makes it a limit like any other.
-            if !was_guess {
+            if was_guess {
+                // No more than what was sent is admitted, give or take one, and a guess was not held for long before.
+                let least = self.per_second * NEXT.0;
+                self.per_second = (count + 0.5).clamp(least, self.per_second);
+            } else {
                 self.patience = self.next_patience();
             }
             if self.step > PROBE {
@@ -376,6 +380,20 @@ mod tests {
             now += PROBE_TIME;
             known.was_short();
             known.rate(None, || busiest, now);
+            assert!((known.per_second() - limit).abs() < 0.01, "{known:?}");
+        }
+    }
+
+    /// A guess of 42 where 40 are admitted was held again after its probe was refused, and refused once more a second later.
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_probe_of_a_guess_shows_that_no_more_is_admitted_than_was_sent() {
+        let start = Instant::now();
+        for (is_early, limit) in [(true, 40.5), (false, 42.0)] {
+            let mut known = Known::found(42.0, is_early, start);
+            known.was_short();
+            let now = start + PATIENCE;
+            assert!((rate(&mut known, now) - 42.0 * PROBE).abs() < 0.1);
+            known.refused(40.0, now, now);
             assert!((known.per_second() - limit).abs() < 0.01, "{known:?}");
         }
     }

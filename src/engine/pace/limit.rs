@@ -171,15 +171,12 @@ impl RateLearner {
 
     /// Judges refusals once everything that was in flight then has been answered.
     fn conclude(&mut self, burst: Burst, now: Instant) {
-        // Requests overtake one another on the way, so which was the first to be refused is not certain.
-        let answers = &self.answers;
-        let before = usize::midpoint(answers.before(burst.from), answers.most_since(burst.from));
-        let before = before.max(1);
+        let before = self.answers.before(burst.from).max(1);
         let count = whole(before);
         if let Some(known) = &mut self.known {
             known.refused(count, burst.from, now);
         } else {
-            let is_early = answers.is_early(burst.from);
+            let is_early = self.answers.is_early(burst.from);
             self.known = Some(Known::found(count, is_early, now));
         }
         self.answers.limited_to(Some(before));
