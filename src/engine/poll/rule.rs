@@ -25,8 +25,6 @@
 //!   after a queue each look would else be as late as the queue was long. The same holds of those that are left when nothing
 //!   more is ready to be handed in, each time that one before them was found done: a run waits for these looks and for nothing
 //!   else. Where what is expected proves to be too early, these looks keep a greater distance from it.
-//! - A batch that is expected later, because more are before it than there were before others, is looked at then, or after twice the
-//!   wait. That cannot drift: what is expected follows from batches that took less than their looks show.
 //! - Polls are few whatever the times are: where there are more than a third beyond one for each batch, later looks keep a
 //!   greater distance.
 
@@ -65,8 +63,6 @@ const EARLIER: f64 = 0.85;
 const EXPECTED: (f64, f64) = (1.05, 4.0);
 const CLOSER: f64 = 0.98;
 const FARTHER: f64 = 1.1;
-/// How much later at most the first look at a batch is that is expected later: so many times the wait.
-const LATER: u32 = 2;
 /// What is taken for the time of a batch that was done at its first look: this part of it.
 const DONE_BEFORE: f64 = 0.9;
 /// The longest wait between later looks where the first wait is not longer itself.
@@ -158,9 +154,8 @@ impl Rule {
 
     /// Notes that a batch was handed in that is expected to take so long.
     pub(super) fn begin(&self, expected: Option<Duration>) -> Batch {
-        let later = expected.map_or(self.wait, |expected| expected.min(self.wait * LATER));
         Batch {
-            wait: self.wait.max(later),
+            wait: self.wait,
             early: self.earlier(expected),
             version: self.version,
             low: None,
