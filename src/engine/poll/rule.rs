@@ -26,7 +26,7 @@
 //!   more is ready to be handed in, each time that one before them was found done: a run waits for these looks and for nothing
 //!   else. Where what is expected proves to be too early, these looks keep a greater distance from it.
 //! - Polls are few whatever the times are: where there are more than a third beyond one for each batch, later looks keep a
-//!   greater distance.
+//!   greater distance, but no more than one wait.
 
 use std::time::Duration;
 
