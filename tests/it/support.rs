@@ -68,7 +68,7 @@ pub(crate) async fn serve(state: StateFile) -> Server {
     .await
 }
 
-/// A client of this test's own, which is asked for nothing but the built-in settings.
+/// A client with the usual settings, for requests of a test itself.
 pub(crate) fn http() -> reqwest::Client {
     http_builder().build().unwrap()
 }

@@ -374,7 +374,7 @@ impl Search {
         self.high = self.high.filter(|high| *high > bound);
     }
 
-    /// Whether a wait lies between the bounds, so that a look after it would tell something.
+    /// Whether a wait lies between the bounds, so that a look after it is news.
     fn is_within(&self, wait: Duration) -> bool {
         self.low.is_none_or(|low| low < wait) && self.high.is_none_or(|high| wait < high)
     }
