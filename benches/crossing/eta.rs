@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use lockgate::event::{Event, Stamped};
+use lockgate::mock::Profile;
 use lockgate::progress::Progress;
 
 use crate::Outcome;
@@ -17,7 +18,8 @@ const MOMENTS: u64 = 100;
 const FROM: u32 = 20;
 
 /// The columns, explained in `benches/README.md`.
-const HEAD: [&str; 10] = [
+const HEAD: [&str; 11] = [
+    "profile",
     "preset",
     "latency ms",
     "limit /s",
@@ -32,7 +34,7 @@ const HEAD: [&str; 10] = [
 
 /// The table without rows.
 pub(crate) fn table() -> Table {
-    Table::new(&HEAD, 4)
+    Table::new(&HEAD, 5)
 }
 
 /// The estimate at a moment beside the truth, all in milliseconds.
@@ -81,6 +83,7 @@ pub(crate) fn row(round: &Round, reports: &Path) -> Outcome<Vec<String>> {
     let right = samples.iter().filter(|one| one.is_in_range()).count();
     let at = |values: &[f64], share: usize| 100.0 * values[(values.len() - 1) * share / 100];
     Ok(vec![
+        round.profile.map_or("–", Profile::name).to_owned(),
         round.preset.name().to_owned(),
         round.latency_ms.to_string(),
         round.limit_name(),

@@ -79,7 +79,7 @@ struct Args {
     write: Option<PathBuf>,
     /// Servers of a known character instead of a limit and a worker: their names as `lockgate mock serve --profile` takes
     /// them, or all. At 20 ms of latency by default
-    #[arg(long, value_delimiter = ',', value_name = "NAME", value_parser = profiles, conflicts_with_all = ["limit", "item_ms", "eta", "dashboard", "asset_mb"])]
+    #[arg(long, value_delimiter = ',', value_name = "NAME", value_parser = profiles, conflicts_with_all = ["limit", "item_ms", "dashboard", "asset_mb"])]
     profile: Vec<Profiles>,
     /// What the table of profiles calls the program that is measured
     #[arg(long, value_name = "WORD", default_value = "this")]
