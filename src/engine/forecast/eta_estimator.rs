@@ -38,8 +38,10 @@ const OFF_LEAST: Duration = Duration::from_millis(500);
 /// A course has to be followed for so long before it shows which is slower.
 const STRETCH_FROM: Duration = Duration::from_secs(10);
 
-/// Plays before the first can be trusted to hold: costs are learned in them.
+/// Plays before the first can be trusted to hold: costs are learned in them. Without two of them there is no estimate, so they may
+/// take a greater part of the time: one in this many.
 const FIRST_PLAYS: u32 = 5;
+const SHARE_FIRST: u32 = 10;
 
 /// Plays ahead beside the run, one play at a time.
 #[derive(Debug)]
@@ -186,7 +188,7 @@ impl EtaEstimator {
         let Forecast { left, by, .. } = play.forecast;
         self.played += 1;
         self.spent += play.took;
-        self.not_before = now + rest(play.took, self.spent, left);
+        self.not_before = now + rest(self.played, play.took, self.spent, left);
         let upload = left.saturating_sub(now - play.began);
         let told = self.after.forecast(&play.costs, upload, by);
         self.last = Some(Last {
@@ -199,11 +201,16 @@ impl EtaEstimator {
     }
 }
 
-/// How long nothing is played after a play that took so long and found so much left.
-fn rest(took: Duration, spent: Duration, left: Duration) -> Duration {
+/// How long nothing is played after so many plays, when the last one took so long and found so much left.
+fn rest(played: u32, took: Duration, spent: Duration, left: Duration) -> Duration {
     let shortest = took * SHARE;
     if spent < PLENTY {
-        return shortest;
+        let is_first = played < FIRST_PLAYS;
+        return if is_first {
+            took * SHARE_FIRST
+        } else {
+            shortest
+        };
     }
     (took * SHARE_THEN).min(left / LONGEST_REST).max(shortest)
 }
@@ -296,14 +303,25 @@ mod tests {
         );
     }
 
+    /// A run of a minute had its second play after 16 s, and none on a machine that other programs used: without a second one there
+    /// is no estimate.
+    #[test]
+    fn the_first_plays_follow_one_another_soon() {
+        let left = Duration::from_mins(1);
+        assert_eq!(rest(1, ms(160), ms(160), left), ms(1_600));
+        assert_eq!(rest(1, ms(600), ms(600), left), ms(6_000));
+        assert_eq!(rest(FIRST_PLAYS, ms(160), ms(800), left), ms(16_000));
+    }
+
     #[test]
     fn plays_of_an_hour_take_some_seconds() {
-        let (mut left, mut spent) = (3_600.0, Duration::ZERO);
+        let (mut left, mut spent, mut played) = (3_600.0, Duration::ZERO, 0);
         // Never are the uploads where the play before has them. A play takes what is in proportion to what is left.
         while left > 1.0 {
             let took = Duration::from_secs_f64(left / 3_600.0);
             spent += took;
-            let rest = rest(took, spent, Duration::from_secs_f64(left));
+            played += 1;
+            let rest = rest(played, took, spent, Duration::from_secs_f64(left));
             left -= rest.as_secs_f64().max(1.0);
         }
         assert!(spent < ms(3_000), "{spent:?}");
