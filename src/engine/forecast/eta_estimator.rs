@@ -38,8 +38,8 @@ const OFF_LEAST: Duration = Duration::from_millis(500);
 /// A course has to be followed for so long before it shows which is slower.
 const STRETCH_FROM: Duration = Duration::from_secs(10);
 
-/// Plays before the first can be trusted to hold: costs are learned in them. Without two of them there is no estimate, so they may
-/// take a greater part of the time: one in this many.
+/// Simulations during which costs are still learned, so that none of them is taken to hold. There is an estimate from the second one
+/// on, so these may take a greater part of the time: one in this many.
 const FIRST_PLAYS: u32 = 5;
 const SHARE_FIRST: u32 = 10;
 
@@ -303,8 +303,7 @@ mod tests {
         );
     }
 
-    /// A run of a minute had its second play after 16 s, and none on a machine that other programs used: without a second one there
-    /// is no estimate.
+    /// The estimate begins with the second simulation. In a run of a minute that came after 16 s, and on a busy machine never.
     #[test]
     fn the_first_plays_follow_one_another_soon() {
         let left = Duration::from_mins(1);

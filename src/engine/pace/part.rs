@@ -265,7 +265,10 @@ impl Part {
             self.lesson = Some((joint.course, lesson.clone()));
         }
         // What follows from a refusal depends on what all runs had sent by then.
-        self.count_others(&joint, learner);
+        let others = joint.runs.iter().filter(|(name, _)| **name != self.name);
+        let left = others.flat_map(|(_, run)| run.left.moments_us());
+        let left = left.map(|us| self.clock.moment_of(us));
+        learner.answers.others_left(left.collect());
         let rate = learner.joint_rate(now);
         let own = Lesson::of(learner, &clock);
         let is_known = |(_, known): &(u64, Lesson)| known.says_the_same_as(&own);
@@ -322,20 +325,11 @@ impl Part {
             self.wanted = run.wanted;
         }
         self.sent = 0;
-        self.count_others(joint, learner);
         learner.has_part(self.size().min(1.0));
         self.until = asked + LASTS_HERE;
         self.row = Reach::There;
         self.was_short = false;
         self.renewed = now;
-    }
-
-    /// Takes over when the requests of other runs left.
-    fn count_others(&self, joint: &Joint, learner: &mut RateLearner) {
-        let others = joint.runs.iter().filter(|(name, _)| **name != self.name);
-        let left = others.flat_map(|(_, run)| run.left.moments_us());
-        let left = left.map(|us| self.clock.moment_of(us));
-        learner.answers.others_left(left.collect());
     }
 
     /// Notes that the row could not be reached.

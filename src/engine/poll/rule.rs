@@ -26,7 +26,7 @@
 //!   more is ready to be handed in, each time that one before them was found done: a run waits for these looks and for nothing
 //!   else. Where what is expected proves to be too early, these looks keep a greater distance from it.
 //! - Polls are few whatever the times are: where there are more than a third beyond one for each batch, later looks keep a
-//!   greater distance, but no more than one wait.
+//!   greater distance, the second look about one wait at most.
 
 use std::time::Duration;
 
@@ -54,6 +54,8 @@ const STEP_MOST: f64 = 8.0;
 /// Looks per batch from which on later looks keep a greater distance, and how fast that grows.
 const LOOKS: f64 = 1.35;
 const SPARING: f64 = 20.0;
+/// How far that takes the second look from the first one at most: this part of the wait.
+const SPARED: (u32, u32) = (9, 8);
 /// The weight of the last batch in the mean of looks: one part in this.
 const LOOKS_MEMORY: f64 = 50.0;
 /// The part of the wait from which on down a batch that is expected earlier is looked at earlier.
@@ -246,7 +248,9 @@ impl Rule {
         }
         let look = now.saturating_sub(sent);
         let least = (batch.wait() / 4).max(look / 2).max(LEAST / 2);
-        let least = least.mul_f64(self.sparing()).min(least.max(batch.wait()));
+        let least = least
+            .mul_f64(self.sparing())
+            .min(least.max(batch.wait() * SPARED.0 / SPARED.1));
         let grown = least.saturating_mul(1 << (batch.looks - 1).min(16));
         let grown = grown.min(LATER_MOST.max(batch.wait));
         if batch.early.is_some() {
@@ -289,7 +293,7 @@ impl Rule {
         match &mut self.state {
             State::Searching(search) if search.is_first || is_present => {
                 search.takes_at_most(sent, batch.low);
-                // What an older wait found is no reason for a further step of the present one.
+                // A batch that was handed in with an older wait proves nothing of the present one.
                 if is_present || !search.is_within(self.wait) {
                     self.step();
                 }

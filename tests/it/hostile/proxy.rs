@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use crate::support::http_builder;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -12,6 +11,8 @@ use axum::response::Response;
 use futures_util::{StreamExt, stream};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+
+use crate::support::http_builder;
 
 /// A request as the proxy received it.
 #[derive(Clone, Debug)]
